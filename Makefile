@@ -1,0 +1,78 @@
+# `make help` says what there is. The first target that runs installs what it needs.
+PYTHON ?= python3
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+BIN := .venv/bin
+READY := .venv/ready
+NOTEBOOKS = $(wildcard book/*.ipynb)
+
+# The book's own kernel: quiet, and the same numbers in every run.
+export JUPYTER_PATH := $(CURDIR)/book/_jupyter
+export TF_CPP_MIN_LOG_LEVEL := 2
+export TF_ENABLE_ONEDNN_OPTS := 0
+
+.PHONY: help book test test-peers lab execute lint lock lock-peers bench lighthouse clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(READY) ## build the book, to _build/html
+	@rm -rf _build/html
+	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
+	@echo "The book is built: open _build/html/index.html"
+
+test: $(READY) ## check everything: lrlib, the notebooks, the built pages
+	$(BIN)/pytest --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 \
+		-n $(JOBS) --dist loadfile -q tests lrlib $(NOTEBOOKS)
+
+# TensorFlow and PyTorch crash in one process: the other libraries live apart.
+.venv-peers/ready: requirements-peers.txt
+	test -x .venv-peers/bin/pip || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r requirements-peers.txt
+	@touch $@
+
+test-peers: .venv-peers/ready ## run what lrlib writes for other libraries there (RECORD=1 to record)
+	PYTHONPATH=. $(if $(RECORD),LRLIB_RECORD=1) .venv-peers/bin/python -m pytest -q tests/peers
+
+lab: $(READY) ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab book
+
+execute: $(READY) ## run all notebooks afresh and store what they show
+	$(BIN)/python book/execute.py --jobs $(JOBS) $(NOTEBOOKS)
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(READY) ## write requirements.txt anew from pyproject.toml
+	$(BIN)/uv pip compile --universal --fork-strategy fewest --python-version 3.11 \
+		--all-extras --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links pyproject.toml -o requirements.txt
+
+# PyTorch pins its CUDA packages itself, where it wants them.
+lock-peers: $(READY) ## write requirements-peers.txt anew from requirements-peers.in
+	$(BIN)/uv pip compile --universal --fork-strategy fewest --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		requirements-peers.in -o requirements-peers.txt
+	grep -vE '^(cuda|nvidia|triton)' requirements-peers.txt > requirements-peers.new
+	mv requirements-peers.new requirements-peers.txt
+
+bench: $(READY) ## measure: benchmarks/*.py, each against what others do
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+lighthouse: $(READY) ## Lighthouse on every page of the built book (needs Node.js and Chromium)
+	npm ci --prefix benchmarks/lighthouse --no-audit --no-fund --silent
+	$(BIN)/python benchmarks/lighthouse/measure.py
+
+clean: ## remove what was built
+	rm -rf _build build .hypothesis .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path "./.venv*" -prune -exec rm -rf {} +

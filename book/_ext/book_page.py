@@ -1,0 +1,203 @@
+"""How a notebook becomes a page: math, figures, folded cells, head."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from html import escape, unescape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util.math import get_node_equation_number
+from sphinx.writers.html5 import HTML5Translator
+
+from lrlib.drawing import formula_svg
+
+#: The words above a folded cell, by its tag.
+PROMPTS = {"check": "Checked", "solution": "Solution"}
+#: A figure's pixels for one of the page: figure.dpi over 96.
+DENSITY = 1.5
+DESCRIPTION_LENGTH = 155
+
+
+def read_cells(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Turn the book's conventions in a notebook into MyST-NB's.
+
+    A first line `# alt: ...` is the figure's text alternative and
+    leaves the page; a cell tagged with one of PROMPTS folds under it.
+    """
+    if Path(app.env.doc2path(docname)).suffix != ".ipynb":
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        options = cell["metadata"].setdefault("mystnb", {})
+        first, _, rest = "".join(cell["source"]).partition("\n")
+        if first.startswith("# alt: "):
+            cell["source"] = rest
+            options["image"] = {"alt": first.removeprefix("# alt: ")}
+        for tag in cell["metadata"].get("tags", ()):
+            if tag in PROMPTS:
+                options["code_prompt_show"] = PROMPTS[tag]
+    source[0] = json.dumps(notebook)
+
+
+def math_svg(latex: str) -> str:
+    """Return a formula as an SVG that fits the text around it."""
+    size = 18
+    svg = formula_svg(latex, size)
+    box = re.search(
+        r'width="\S+" height="\S+" viewBox="(\S+) (\S+) (\S+) (\S+)"',
+        svg,
+    )
+    assert box, svg[:200]
+    _, top, width, height = map(float, box.groups())
+    style = (
+        f"width:{width / size:.3f}em;height:{height / size:.3f}em;"
+        f"vertical-align:{-(top + height) / size:.3f}em"
+    )
+    return svg.replace(
+        box[0], f'style="{style}" viewBox="{" ".join(box.groups())}"'
+    )
+
+
+def visit_math(self: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula within a line."""
+    self.body.append(
+        f'<span class="math">{math_svg(node.astext())}</span>'
+    )
+    raise nodes.SkipNode
+
+
+def visit_math_block(
+    self: HTML5Translator, node: nodes.math_block
+) -> None:
+    """Write a formula of its own, with its number where it has one."""
+    latex = node.astext()
+    if r"\\" in latex and r"\begin" not in latex:
+        latex = rf"\begin{{aligned}}{latex}\end{{aligned}}"
+    self.body.append(self.starttag(node, "div", CLASS="math"))
+    self.body.append(math_svg(latex))
+    if number := node["number"] and get_node_equation_number(
+        self, node
+    ):
+        self.body.append(f'<span class="eqno">({number})')
+        self.add_permalink_ref(node, "Link to this equation")
+        self.body.append("</span>")
+    self.body.append("</div>")
+    raise nodes.SkipNode
+
+
+def visit_fold(self: HTML5Translator, node: HideCodeCellNode) -> None:
+    """Open what is folded away: one word that tells what is there."""
+    self.body.append(
+        f"<details><summary>{escape(node['prompt_show'])}</summary>"
+    )
+
+
+def depart_fold(self: HTML5Translator, node: HideCodeCellNode) -> None:
+    """Close it."""
+    self.body.append("</details>")
+
+
+def describe_page(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Describe the page, and give its images a size: nothing jumps."""
+    text = app.config.html_title
+    if doctree:
+        for paragraph in doctree.findall(nodes.paragraph):
+            text = " ".join(paragraph.astext().split())
+            break
+    if len(text) > DESCRIPTION_LENGTH:
+        text = text[:DESCRIPTION_LENGTH].rsplit(" ", 1)[0] + " …"
+    tag = f'<meta name="description" content="{escape(text)}" />'
+    context["metatags"] = context.get("metatags", "") + tag
+
+    sources = {out: src for src, (_, out) in app.env.images.items()}
+
+    def with_size(match: re.Match[str]) -> str:
+        source = sources.get(Path(unescape(match[2])).name, "")
+        if not source.endswith(".png"):
+            return match[0]
+        with Image.open(Path(app.srcdir, source)) as image:
+            width, height = (round(n / DENSITY) for n in image.size)
+        return f'{match[1]} width="{width}" height="{height}">'
+
+    if "body" in context:
+        context["body"] = re.sub(
+            r'(<img (?:[^>]*? )?src="([^"]+)"[^>]*?)\s*/?>',
+            with_size,
+            context["body"],
+        )
+        # The corner of a table of pandas' heads nothing.
+        context["body"] = context["body"].replace(
+            "<th></th>", "<td></td>"
+        )
+
+
+def use_repository(app: Sphinx, config: Config) -> None:
+    """Take the repository's address from where the book is built.
+
+    A runner sets GITHUB_REPOSITORY to "owner/name", in a fork too.
+    Without it there are no buttons that lead there.
+    """
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    if not repository:
+        return
+    owner, name = repository.split("/")
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    config.html_baseurl = f"https://{owner.lower()}.github.io/{name}/"
+    config.html_theme_options |= {
+        "repository_url": f"{server}/{repository}",
+        "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
+        "use_edit_page_button": True,
+        "use_repository_button": True,
+        "use_issues_button": True,
+        "launch_buttons": {
+            "colab_url": "https://colab.research.google.com"
+        },
+    }
+
+
+def name_sidebar(app: Sphinx, error: Exception | None) -> None:
+    """Make the theme's sidebar a landmark, as what holds content is."""
+    if error or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        html = page.read_text("utf-8")
+        page.write_text(
+            html.replace(
+                '<div id="pst-primary-sidebar" ',
+                '<div id="pst-primary-sidebar" role="complementary"'
+                ' aria-label="The book" ',
+            ),
+            "utf-8",
+        )
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register all of the above with Sphinx."""
+    app.connect("config-inited", use_repository, priority=100)
+    app.connect("source-read", read_cells)
+    app.connect("html-page-context", describe_page)
+    app.connect("build-finished", name_sidebar)
+    app.setup_extension("myst_nb")
+    app.add_node(
+        HideCodeCellNode, override=True, html=(visit_fold, depart_fold)
+    )
+    app.add_html_math_renderer(
+        "svg", (visit_math, None), (visit_math_block, None)
+    )
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,92 @@
+"""How a schedule looks at the end of a cell: its formula and its curve, as SVG."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from html import escape
+
+import numpy as np
+
+from lrlib.core import Schedule
+
+WIDTH, HEIGHT = 640, 160
+
+
+def schedule_html(schedule: Schedule) -> str:
+    """Return the formula and the curve of a schedule as HTML."""
+    words = escape(repr(schedule), quote=True)
+    return (
+        '<div class="lrlib-schedule">'
+        f"{formula_svg(schedule.latex())}"
+        f"{curve_svg(schedule)}"
+        f"<code>{words}</code></div>"
+    )
+
+
+@lru_cache(maxsize=256)
+def formula_svg(latex: str, size: float = 18) -> str:
+    """Return LaTeX math as an inline SVG in the colour of the text around it."""
+    import ziamath
+
+    ziamath.config.svg2 = False  # no ids, which several formulas would share
+    ziamath.config.math.color = "currentColor"
+    svg = ziamath.Latex(_stretch_less(latex), size=size).svg()
+    label = escape(latex, quote=True)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def _stretch_less(latex: str) -> str:
+    """Let only the outer brackets stretch.
+
+    Each level of what stretches doubles the time that drawing takes, and brackets
+    around one line need not.
+    """
+    flat = 1
+    while flat:
+        latex, flat = re.subn(
+            r"\\left(\(|\\lfloor)((?:(?!\\left|\\right|\\frac|\\begin).)*?)"
+            r"\\right(\)|\\rfloor)",
+            r"\1\2\3",
+            latex,
+        )
+    tokens, depth = [], 0
+    for token in re.split(r"(\\(?:left|right|begin|end)(?![a-z]))", latex):
+        depth -= token in (r"\right", r"\end")
+        if token in (r"\left", r"\right") and depth > 1:
+            tokens.append("")
+        else:
+            tokens.append(token)
+        depth += token in (r"\left", r"\begin")
+    return "".join(tokens)
+
+
+def curve_svg(schedule: Schedule, steps: int | None = None) -> str:
+    """Return the curve of a schedule as an inline SVG, its ends written out."""
+    steps = steps or schedule.horizon
+    x = np.unique(np.linspace(0, steps, 401).round())
+    rates = schedule(x)
+    top = rates.max() or 1.0
+    left, right, head, foot = 56, WIDTH - 8, 10, HEIGHT - 22
+    xs = left + (right - left) * x / steps
+    ys = foot - (foot - head) * rates / top
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(xs, ys, strict=True))
+    label = (
+        f"{schedule.name}: learning rate {rates[0]:.4g} at step 0, highest "
+        f"{top:.4g}, {rates[-1]:.4g} at step {steps:,}"
+    )
+    grey = 'fill="currentColor" opacity="0.7" font-size="12"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'role="img" aria-label="{escape(label, quote=True)}" '
+        f'style="display:block;width:100%;max-width:{WIDTH}px">'
+        f'<path d="M{left} {head}V{foot}H{right}" fill="none" '
+        'stroke="currentColor" opacity="0.3"/>'
+        f'<polyline points="{points}" fill="none" stroke="var(--pst-color-primary, '
+        'var(--jp-brand-color1, #0072b2))" stroke-width="2"/>'
+        f'<text x="{left - 6}" y="{head + 5}" text-anchor="end" {grey}>{top:.3g}</text>'
+        f'<text x="{left - 6}" y="{foot}" text-anchor="end" {grey}>0</text>'
+        f'<text x="{left}" y="{HEIGHT - 6}" {grey}>step 0</text>'
+        f'<text x="{right}" y="{HEIGHT - 6}" text-anchor="end" {grey}>{steps:,}</text>'
+        "</svg>"
+    )

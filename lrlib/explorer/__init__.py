@@ -1,0 +1,347 @@
+"""`explore`: schedules with sliders, in a live notebook and on the published page.
+
+The same module, `explorer.js`, draws in both. It is given data only: `spec` says which
+schedules, parameters, bounds and formulas there are, `state` what is dialled in. Here
+`state` is kept in step with `Explorer.schedule`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import sympy
+import traitlets
+
+from lrlib import formula, ports, simulation
+from lrlib.core import Schedule, _symbol
+from lrlib.drawing import curve_svg
+from lrlib.kinds import Choice, Inner, Inners, Kind, Number, Numbers
+
+_FOLDER = Path(__file__).parent
+
+MOST_STEPS = 100_000
+
+#: Settings that belong to no schedule: their kind and what they are called.
+VIEW: dict[str, tuple[Kind, str]] = {
+    "steps": (Number((10, 5000), low=2, high=MOST_STEPS, whole=True), "steps"),
+    "steps_per_epoch": (
+        Number((1, 2000), low=1, high=MOST_STEPS, whole=True),
+        "of",
+    ),
+    "epochs": (Choice((False, True)), "epochs"),
+    "log": (Choice((False, True)), "log rate"),
+    "loss": (Choice((False, True)), "loss"),
+    "condition_number": (simulation.CONDITION_NUMBER, "condition number"),
+    "noise": (simulation.NOISE, "noise"),
+    "batch_size": (simulation.BATCH_SIZE, "batch size"),
+}
+
+
+def explore(
+    *schedules: Schedule,
+    steps: int | None = None,
+    steps_per_epoch: int | None = None,
+    log: bool = False,
+    loss: bool = True,
+    condition_number: float = 10.0,
+    noise: float = 1.0,
+    batch_size: int = 32,
+) -> Explorer:
+    """Show schedules with a slider for each parameter.
+
+    In a live notebook what it returns is a widget in step with Python: `.schedule` is
+    the schedule that the sliders say, `.params` its parameters, and both can be set.
+    On the published page the same sliders work without a kernel.
+
+    Args:
+        schedules: one or more, to pick from; the first is shown.
+        steps: how many updates to show. Default: enough to see what the schedules do.
+        steps_per_epoch: count in epochs of so many steps on the x axis.
+        log: a logarithmic axis for the rate.
+        loss: also show what `lrlib.simulate` expects of the schedule.
+        condition_number: of that simulation, and so the next two.
+        noise: variance of the gradient of one example.
+        batch_size: examples a gradient is averaged over.
+
+    Returns:
+        The `Explorer`.
+
+    Raises:
+        TypeError, ValueError: there is no schedule, one is none, or a number is out of
+            range.
+
+    >>> import lrlib
+    >>> explorer = lrlib.explore(lrlib.cosine(0.1, decay_steps=150), steps=200)
+    >>> explorer.params = {"alpha": 0.5}
+    >>> explorer.schedule
+    cosine(initial_learning_rate=0.1, decay_steps=150, alpha=0.5)
+
+    """
+    schedules = Inners().check("explore: schedules", list(schedules))
+    if steps is None:
+        # A constant says nothing of how long to look at it.
+        horizon = max(s.horizon for s in schedules)
+        steps = min(horizon, MOST_STEPS) if horizon > 1 else 100
+    view: dict[str, Any] = {
+        "steps": steps,
+        "steps_per_epoch": 100 if steps_per_epoch is None else steps_per_epoch,
+        "epochs": steps_per_epoch is not None,
+        "log": log,
+        "loss": loss,
+        "condition_number": condition_number,
+        "noise": noise,
+        "batch_size": batch_size,
+    }
+    for name, (kind, _) in VIEW.items():
+        view[name] = kind.check(f"explore: {name}", view[name])
+    return Explorer(_keyed(schedules), view)
+
+
+def _keyed(schedules: tuple[Schedule, ...]) -> dict[str, Schedule]:
+    """Give each schedule a name of its own."""
+    keyed: dict[str, Schedule] = {}
+    for schedule in schedules:
+        same = sum(other.name == schedule.name for other in keyed.values())
+        keyed[f"{schedule.name} {same + 1}" if same else schedule.name] = schedule
+    return keyed
+
+
+class Explorer(anywidget.AnyWidget):
+    """The widget that `explore` returns.
+
+    Attributes:
+        schedule: the current schedule. Can be set and observed.
+        spec, state: what the browser is told, and what it tells.
+
+    """
+
+    _esm = _FOLDER / "explorer.js"
+    _css = _FOLDER / "explorer.css"
+
+    schedule = traitlets.Instance(Schedule)
+    spec = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, offered: Mapping[str, Schedule], view: Mapping[str, Any]):
+        """Offer the schedules by name, the first one shown."""
+        self._offered = dict(offered)
+        key, schedule = next(iter(offered.items()))
+        super().__init__(
+            spec=_spec(self._offered),
+            state={
+                "schedule": key,
+                "params": _values(schedule),
+                "view": dict(view),
+                "pins": [],
+            },
+            schedule=schedule,
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the current schedule; set some of them to change it."""
+        return self.schedule.params
+
+    @params.setter
+    def params(self, params: Mapping[str, Any]) -> None:
+        self.schedule = self.schedule.replace(**params)
+
+    @traitlets.observe("state")
+    def _from_browser(self, change: Any) -> None:
+        offered = self._offered[self.state["schedule"]]
+        self.schedule = _filled(offered, self.state["params"])
+
+    @traitlets.observe("schedule")
+    def _to_browser(self, change: Any) -> None:
+        key, values = self.state["schedule"], _values(self.schedule)
+        fitting = [k for k, s in self._offered.items() if _alike(s, self.schedule)]
+        with self.hold_sync():
+            if not fitting:  # the browser has no formula for it yet
+                self._offered[key] = self.schedule
+                self._offered = _keyed(tuple(self._offered.values()))
+                fitting = [k for k, s in self._offered.items() if s is self.schedule]
+                self.spec = _spec(self._offered)
+            if key not in fitting:
+                key = fitting[0]
+            if (key, values) != (self.state["schedule"], self.state["params"]):
+                self.state = {**self.state, "schedule": key, "params": values}
+
+    def __repr__(self) -> str:
+        """Say what is shown, the same in every run."""
+        others = [key for key in self._offered if key != self.state["schedule"]]
+        shown = ", ".join([repr(self.schedule), *others])
+        return f"Explorer({shown}, steps={self.state['view']['steps']})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        return {**data, "text/html": self._repr_html()}, metadata
+
+    def _repr_html(self) -> str:
+        """What the published page holds: the data, and the curve as a picture."""
+        data = json.dumps(
+            {"spec": self.spec, "state": self.state},
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).replace("<", "\\u003c")
+        return (
+            '<div class="lrlib-explorer">'
+            f'<script type="application/json">{data}</script>'
+            f"{curve_svg(self.schedule, self.state['view']['steps'])}</div>"
+        )
+
+
+# What the browser is told ------------------------------------------------------
+
+
+def _leaves(schedule: Schedule, prefix: str = "") -> Iterator[tuple[Any, ...]]:
+    """Yield each number and choice: its path, its group, its label, kind and value."""
+    group = f"{prefix[:-1]}: {schedule.name}" if prefix else ""
+    for name, kind in schedule.definition.kinds.items():
+        value, path = schedule.params[name], prefix + name
+        if isinstance(kind, Number | Choice):
+            yield path, group, name, kind, value
+        elif isinstance(kind, Numbers):
+            for i, number in enumerate(value):
+                yield f"{path}.{i}", group, f"{name}[{i}]", kind.each, number
+        elif isinstance(kind, Inner):
+            yield from _leaves(value, f"{path}.")
+        else:
+            for i, inner in enumerate(value):
+                yield from _leaves(inner, f"{path}.{i}.")
+
+
+def _values(schedule: Schedule) -> dict[str, Any]:
+    return {path: value for path, *_, value in _leaves(schedule)}
+
+
+def _filled(
+    schedule: Schedule,
+    values: Mapping[str, Any],
+    *,
+    check: bool = True,
+    prefix: str = "",
+) -> Schedule:
+    """Return the schedule with the values that `_leaves` names by path."""
+    params: dict[str, Any] = {}
+    for name, kind in schedule.definition.kinds.items():
+        value, path = schedule.params[name], prefix + name
+        if isinstance(kind, Number | Choice):
+            params[name] = values.get(path, value)
+        elif isinstance(kind, Numbers):
+            params[name] = tuple(
+                values.get(f"{path}.{i}", number) for i, number in enumerate(value)
+            )
+        elif isinstance(kind, Inner):
+            params[name] = _filled(value, values, check=check, prefix=f"{path}.")
+        else:
+            params[name] = tuple(
+                _filled(inner, values, check=check, prefix=f"{path}.{i}.")
+                for i, inner in enumerate(value)
+            )
+    if not check:
+        return Schedule(schedule.definition, params)
+    return schedule.definition.make(**params)
+
+
+def _alike(one: Schedule, other: Schedule) -> bool:
+    """Say whether two schedules have the same sliders and formulas."""
+    return one.definition is other.definition and [
+        (path, group) for path, group, *_ in _leaves(one)
+    ] == [(path, group) for path, group, *_ in _leaves(other)]
+
+
+def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
+    return {
+        "schedules": {key: _entry(schedule) for key, schedule in offered.items()},
+        "view": [_control(name, "", words, k) for name, (k, words) in VIEW.items()],
+        "directions": simulation.DIRECTIONS,
+    }
+
+
+def _entry(schedule: Schedule) -> dict[str, Any]:
+    """Describe a schedule: its controls, and a formula for every set of choices."""
+    leaves = list(_leaves(schedule))
+    choices = {path: kind.options for path, _, _, kind, _ in leaves if _chosen(kind)}
+    variants = {}
+    for options in product(*choices.values()):
+        chosen = dict(zip(choices, options, strict=True))
+        # The numbers may not go with these choices; the browser checks that.
+        variant = _filled(schedule, chosen, check=False)
+        variants[json.dumps(options, separators=(",", ":"))] = {
+            "formula": formula.tree(variant.named_formula),
+            "requires": [[words, formula.tree(c)] for words, c in _requires(variant)],
+            "code": _code(variant),
+        }
+    return {
+        "doc": schedule.definition.doc.partition("\n")[0],
+        "controls": [
+            {**_control(path, group, label, kind), "value": value}
+            for path, group, label, kind, value in leaves
+        ],
+        "choices": list(choices),
+        "variants": variants,
+    }
+
+
+def _chosen(kind: Kind) -> bool:
+    return isinstance(kind, Choice)
+
+
+def _control(path: str, group: str, label: str, kind: Any) -> dict[str, Any]:
+    control: dict[str, Any] = {"path": path, "group": group, "label": label}
+    if _chosen(kind):
+        return {**control, "options": list(kind.options)}
+    return {
+        **control,
+        "words": str(kind),
+        "slider": list(kind.slider),
+        "low": kind.low if math.isfinite(kind.low) else None,
+        "high": kind.high if math.isfinite(kind.high) else None,
+        "above": kind.above,
+        "below": kind.below,
+        "whole": kind.whole,
+        "log": kind.log,
+        # A length: its slider goes as far as the step axis.
+        "length": kind.span > 0,
+    }
+
+
+def _requires(schedule: Schedule, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the conditions between parameters, in words and as SymPy relations."""
+    arguments: dict[str, Any] = {}
+    for name, kind in schedule.definition.kinds.items():
+        value, path = schedule.params[name], prefix + name
+        if isinstance(kind, Number):
+            arguments[name] = _symbol(path, kind)
+        elif isinstance(kind, Numbers):
+            symbols = [_symbol(f"{path}.{i}", kind.each) for i in range(len(value))]
+            arguments[name] = tuple(symbols)
+            if kind.increasing and len(symbols) > 1:
+                ordered = sympy.And(*(a < b for a, b in pairwise(symbols)))
+                yield f"{schedule.name}: {name} must increase", ordered
+        else:
+            arguments[name] = value
+            if isinstance(kind, Inner):
+                yield from _requires(value, f"{path}.")
+            elif isinstance(kind, Inners):
+                for i, inner in enumerate(value):
+                    yield from _requires(inner, f"{path}.{i}.")
+    for words, holds in schedule.definition.requires.items():
+        try:
+            condition = sympy.sympify(holds(**arguments))
+        except TypeError:  # no relation of symbols: only Python can check it
+            continue
+        if condition != True:  # noqa: E712
+            yield f"{schedule.name}: {words}", condition
+
+
+def _code(schedule: Schedule) -> dict[str, Any]:
+    """Return, by library, its texts and the conditions under which each is right."""
+    found = {name: ports.code_variants(schedule, name) for name in ports.FRAMEWORKS}
+    return {name: variants for name, variants in found.items() if variants}

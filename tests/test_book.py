@@ -1,0 +1,208 @@
+"""The built book: whole, quiet, and the same on every screen."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [
+    TOC["root"],
+    *(page["file"] for part in TOC["parts"] for page in part["chapters"]),
+]
+#: Theme and width of the screens that each page is opened on.
+SCREENS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+
+
+class Page(HTMLParser):
+    """The links, images and ids of a page."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.links, self.images, self.ids, self.described = [], [], set(), False
+        self.source = file.read_text(encoding="utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.ids.update(filter(None, [attrs.get("id"), attrs.get("name")]))
+        if tag == "img":
+            self.images.append(attrs)
+        if tag == "meta" and attrs.get("name") == "description":
+            self.described = len(attrs.get("content", "")) > 40
+        for key in ("href", "src"):
+            if attrs.get(key):
+                self.links.append(attrs[key])
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {
+        file.resolve(): Page(file)
+        for file in site.folder.rglob("*.html")
+        if "_static" not in file.parts
+    }
+
+
+@pytest.fixture(params=PAGES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def page(pages, site, name):
+    return pages[(site.folder / f"{name}.html").resolve()]
+
+
+def test_every_notebook_and_text_is_in_the_table_of_contents():
+    files = [*(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
+    assert {f"book/{file.stem}" for file in files} == set(PAGES)
+
+
+def test_the_build_says_nothing_on_warnings(site):
+    assert not re.search("warning|error", site.log, re.IGNORECASE), site.log
+
+
+def test_no_link_leads_nowhere(pages, site):
+    broken = []
+    for file, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (
+                (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            )
+            if target.is_dir():
+                target /= "index.html"
+            anchor = unquote(parts.fragment)
+            if not target.exists() or (
+                anchor and target in pages and anchor not in pages[target].ids
+            ):
+                broken.append(f"{file.relative_to(site.folder.resolve())}: {link}")
+    assert not broken
+
+
+def test_a_page_asks_no_other_host_for_what_it_shows(page):
+    shown = (
+        r'<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*"'
+    )
+    assert re.findall(shown, page.source) == []
+
+
+def test_images_have_words_and_a_size(page):
+    for image in page.images:
+        assert image.get("alt"), image
+        assert image["src"].endswith(".svg") or image.get("width"), image
+
+
+def test_no_stderr_and_no_traceback(page):
+    assert "output stderr" not in page.source
+    assert "Traceback (most recent call last)" not in page.source
+
+
+def test_a_page_is_described_and_named(page):
+    assert page.described
+    assert re.search(r"<title>.{10,}</title>", page.source.replace("\n", " "))
+
+
+def test_formulas_are_drawn_when_the_book_is_built(page):
+    # Sections have a class for MathJax to pass over; no script is of it.
+    assert not re.search(r"<script[^>]*mathjax", page.source, re.IGNORECASE)
+    for svg in re.findall(r"<span class=.math.>\s*<svg[^>]*>", page.source):
+        assert 'role="img"' in svg
+        assert "aria-label=" in svg
+
+
+def open_page(browser, url, **options):
+    """Open a page; return it, what went wrong there, and what it asked for."""
+    tab = browser.new_context(**options).new_page()
+    wrong, asked = [], []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on(
+        "console",
+        lambda line: line.type in {"error", "warning"} and wrong.append(line.text),
+    )
+    tab.on(
+        "response", lambda r: r.status >= 400 and wrong.append(f"{r.status} {r.url}")
+    )
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(url, wait_until="networkidle")
+    return tab, wrong, asked
+
+
+def use_theme(tab, theme):
+    """Ask for a light or dark page, and wait until it is."""
+    tab.emulate_media(color_scheme=theme)
+    is_used = "theme => document.documentElement.dataset.theme === theme"
+    tab.wait_for_function(is_used, arg=theme)
+
+
+def test_a_page_as_a_person_sees_it(browser, site, name):
+    tab, wrong, asked = open_page(browser, f"{site.url}/{name}.html")
+    for theme, width in SCREENS:
+        use_theme(tab, theme)
+        tab.set_viewport_size({"width": width, "height": 900})
+        wide = tab.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{wide} px wide on a screen of {width}"
+    tab.context.close()
+    assert wrong == []
+    assert [url for url in asked if not url.startswith((site.url, "data:"))] == []
+
+
+def test_axe_finds_nothing(browser, site, name):
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab, *_ = open_page(browser, f"{site.url}/{name}.html")
+    # What is folded is there too.
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = []
+    for theme in ("light", "dark"):
+        use_theme(tab, theme)
+        found += Axe().run(tab).response["violations"]
+    tab.context.close()
+    assert not [
+        (v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found
+    ]
+
+
+def test_a_page_can_be_read_without_javascript(browser, site, name):
+    tab, *_ = open_page(browser, f"{site.url}/{name}.html", java_script_enabled=False)
+    assert tab.locator("article h1").first.is_visible()
+    for explorer in tab.locator(".lrlib-explorer").all():
+        assert explorer.locator("svg").first.is_visible()
+    tab.context.close()
+
+
+def test_the_repository_comes_from_the_environment(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    import book_page
+
+    class Config:
+        html_baseurl = ""
+        html_theme_options = {}  # noqa: RUF012
+
+    plain, fork = Config(), Config()
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    book_page.use_repository(None, plain)
+    assert plain.html_theme_options == {}
+    monkeypatch.setenv("GITHUB_REPOSITORY", "Someone/a-fork")
+    book_page.use_repository(None, fork)
+    options = fork.html_theme_options
+    assert options["repository_url"] == "https://github.com/Someone/a-fork"
+    assert options["use_edit_page_button"]
+    assert fork.html_baseurl == "https://someone.github.io/a-fork/"
+
+
+def test_the_example_in_the_readme_runs():
+    import numpy as np
+
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    names = {}
+    exec(example[1], names)
+    assert names["s"](600) == pytest.approx(0.08)
+    np.testing.assert_allclose(names["s"].to_keras()(600), 0.08, rtol=1e-6)

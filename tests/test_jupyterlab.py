@@ -1,0 +1,146 @@
+"""The explorer in a live JupyterLab, worked as a person works it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Browser, Page, expect
+
+import lrlib
+
+CELLS = [
+    "import lrlib\n"
+    "explorer = lrlib.explore(lrlib.cosine(0.1, decay_steps=150), steps=200)\n"
+    "explorer",
+    "print('alpha is', explorer.params['alpha'], 'at the end', explorer.schedule(150))",
+    "explorer.params = {'alpha': 0.25, 'initial_learning_rate': 0.2}",
+    "explorer.schedule = lrlib.rex()",
+]
+#: A kernel starts slowly on a busy machine.
+PATIENCE = 120_000
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab that holds the notebook."""
+    folder = tmp_path_factory.mktemp("lab")
+    cells = [new_code_cell(source) for source in CELLS]
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, folder / "explorer.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": folder,
+        "ServerApp.open_browser": False,
+        "ServerApp.allow_root": True,
+        "IdentityProvider.token": "",
+        "LabApp.news_url": "None",
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+    }
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    own = {
+        name: str(folder / name)
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    }
+    url = f"http://127.0.0.1:{port}"
+    with open(folder / "log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *arguments],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **own},
+            start_new_session=True,
+        )
+        try:
+            wait_for(f"{url}/api", server, folder / "log")
+            yield url
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(240):
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+def run_cell(page: Page, number: int) -> None:
+    """Click into the cell and press Shift+Enter, and wait for its number."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    prompt = cell.locator(".jp-InputPrompt")
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=PATIENCE)
+
+
+def test_a_slider_moved_in_jupyterlab_is_read_back_by_the_next_cell(
+    browser: Browser, lab: str
+) -> None:
+    context = browser.new_context(viewport={"width": 1300, "height": 1100})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{lab}/lab/tree/explorer.ipynb", timeout=PATIENCE)
+    page.locator(".jp-CodeCell").first.wait_for(timeout=PATIENCE)
+    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
+    expect(ready).to_be_visible(timeout=PATIENCE)
+
+    run_cell(page, 0)
+    alpha = page.get_by_role("textbox", name="alpha", exact=True)
+    expect(alpha).to_have_value("0", timeout=PATIENCE)
+    # The widget, not the picture that the published page starts from.
+    expect(page.locator(".lrlib-explorer .charts")).to_be_visible()
+    expect(page.locator(".jp-OutputArea polyline")).to_have_count(0)
+    expect(page.get_by_role("button", name="Copy link")).to_have_count(0)
+
+    slider = page.get_by_role("slider", name="alpha", exact=True)
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
+    clicked = float(alpha.input_value())
+    assert 0.2 < clicked < 0.4
+    # An arrow key on a slider is the slider's, no shortcut of JupyterLab's.
+    page.keyboard.press("ArrowRight")
+    expect(alpha).not_to_have_value(f"{clicked:g}")
+    dialled = float(alpha.input_value())
+    assert clicked < dialled < clicked + 0.1
+    run_cell(page, 1)
+    output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
+    end = lrlib.cosine(0.1, decay_steps=150, alpha=dialled)(150)
+    expect(output).to_have_text(
+        f"alpha is {dialled} at the end {end}", timeout=PATIENCE
+    )
+
+    run_cell(page, 2)
+    expect(alpha).to_have_value("0.25", timeout=PATIENCE)
+    rate = page.get_by_role("textbox", name="initial_learning_rate", exact=True)
+    expect(rate).to_have_value("0.2")
+
+    run_cell(page, 3)
+    widget = page.locator(".lrlib-explorer").first
+    expect(widget.locator(".head .title")).to_have_text("rex", timeout=PATIENCE)
+    expect(alpha).to_have_count(0)
+    assert errors == []
+    context.close()

@@ -1,0 +1,85 @@
+"""Schedules inside Keras: the right class, the same numbers, save and load."""
+
+import subprocess
+import sys
+import typing
+
+import keras
+import numpy as np
+import pytest
+
+import lrlib
+from lrlib.keras_schedules import FormulaSchedule
+
+COMPOSED = {
+    "warmup": lrlib.warmup(lrlib.cosine(0.1, 20), 5),
+    "join": lrlib.join([lrlib.constant(0.1), lrlib.linear(0.1, 10)], [4]),
+    "scale": lrlib.cosine(0.1, 20) * 0.5,
+    "product": lrlib.cosine(0.1, 20) * lrlib.exponential(1.0, 9),
+    "clip": lrlib.clip(lrlib.cosine(0.1, 20), 0.01, 0.05),
+    "cycle": lrlib.cycle(lrlib.linear(0.1, 9), 7),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_a_composed_schedule_is_the_same_in_keras(name):
+    schedule = COMPOSED[name]
+    in_keras = schedule.to_keras()
+    assert isinstance(in_keras, keras.optimizers.schedules.LearningRateSchedule)
+    steps = np.arange(40)
+    np.testing.assert_allclose(in_keras(steps), schedule(steps), rtol=0, atol=1e-8)
+    one_by_one = [float(in_keras(keras.ops.convert_to_tensor(t))) for t in steps]
+    np.testing.assert_allclose(one_by_one, schedule(steps), rtol=0, atol=1e-8)
+
+
+def test_a_step_beyond_float32_is_exact():
+    # 2**24 + 1 is no float32; Keras' own schedules cannot tell it from 2**24.
+    falling = FormulaSchedule(lrlib.step(1.0, 2**24 + 1, 0.5))
+    assert float(falling(2**24)) == 1.0
+    assert float(falling(2**24 + 1)) == 0.5
+
+
+def test_sample_reads_a_keras_schedule_that_refuses_arrays():
+    warm = keras.optimizers.schedules.CosineDecay(
+        0.0, 20, warmup_target=0.1, warmup_steps=5
+    )
+    with pytest.raises(Exception, match=r".+"):
+        warm(np.arange(30))
+    ours = lrlib.warmup_cosine(0.0, 20, warmup_target=0.1, warmup_steps=5)
+    rates = lrlib.sample(warm, 30)
+    assert rates.dtype == np.float64
+    np.testing.assert_allclose(rates, ours(np.arange(30)), rtol=0, atol=1e-8)
+
+
+def test_sample_reads_a_schedule_of_the_reader_s_own():
+    class Halving(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.5 ** keras.ops.cast(step, "float32")
+
+    assert lrlib.sample(Halving(), 3).tolist() == [1, 0.5, 0.25]
+
+
+def test_a_model_trains_saves_and_loads_with_a_schedule(tmp_path):
+    schedule = COMPOSED["join"]
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(schedule.to_keras()), "mse")
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), batch_size=2, verbose=0)
+    assert float(model.optimizer.learning_rate) == pytest.approx(schedule(4))
+    model.save(tmp_path / "model.keras")
+
+    # A process of its own, which has done nothing but import lrlib.
+    code = (
+        "import keras, lrlib, sys;"
+        f"m = keras.models.load_model({str(tmp_path / 'model.keras')!r});"
+        "print(m.optimizer._learning_rate.schedule, int(m.optimizer.iterations))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == f"{schedule!r} 4"
+
+
+def test_formula_schedule_refuses_what_is_none():
+    for wrong in (None, 0.1, {"schedule": "sine", "params": {}}):
+        with pytest.raises(ValueError, match="no schedule of lrlib"):
+            FormulaSchedule(typing.cast(typing.Any, wrong))

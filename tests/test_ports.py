@@ -1,0 +1,182 @@
+"""`Schedule.code`: Keras' texts are run here; what the others did is recorded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import lrlib
+from lrlib import ports
+from lrlib.core import from_config
+
+RECORDED = json.loads(
+    (Path(__file__).parent / "golden" / "ports.json").read_text(encoding="utf-8")
+)
+
+
+def of_keras(text: str, steps: int) -> np.ndarray:
+    names: dict = {}
+    exec(compile(text, "<keras>", "exec"), names)
+    return lrlib.sample(names["schedule"], steps)
+
+
+@pytest.mark.parametrize("name", lrlib.catalogue)
+def test_a_keras_text_makes_the_same_curve(name):
+    schedule = lrlib.catalogue[name]()
+    if name in ("noam", "power", "inverse_sqrt"):  # which take their time
+        steps = 50
+    else:
+        steps = min(schedule.horizon + 10, 400)
+    expected = schedule(np.arange(steps))
+    rates = of_keras(schedule.code("keras"), steps)
+    np.testing.assert_allclose(rates, expected, rtol=0, atol=2e-6 * expected.max())
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lrlib.clip(lrlib.cyclic(), 0.02, 0.05),
+        lrlib.cosine(decay_steps=30) * lrlib.exponential(0.5, 20),
+        lrlib.cycle(lrlib.rex(decay_steps=20), 30),
+        lrlib.join([lrlib.constant(), lrlib.rex(decay_steps=20)], [10]),
+        lrlib.polynomial(decay_steps=20, cycle=True, power=0.5),
+        lrlib.warmup(lrlib.cosine(decay_steps=20, alpha=0.1), 10, 0.01),
+        lrlib.warmup(lrlib.step(decay_steps=20), 10, 0.01, shape="exponential"),
+    ],
+    ids=lambda schedule: schedule.name,
+)
+def test_a_keras_text_of_a_composition_makes_the_same_curve(schedule):
+    expected = schedule(np.arange(60))
+    rates = of_keras(schedule.code("keras"), 60)
+    np.testing.assert_allclose(rates, expected, rtol=0, atol=2e-6 * expected.max())
+
+
+def test_a_keras_class_from_a_text_is_saved_and_loaded():
+    names: dict = {}
+    exec(compile(lrlib.rex(0.1, 10).code("keras"), "<keras>", "exec"), names)
+    saved = keras.optimizers.schedules.serialize(names["schedule"])
+    loaded = keras.optimizers.schedules.deserialize(json.loads(json.dumps(saved)))
+    assert type(loaded) is names["Rex"]
+    assert float(loaded(5)) == float(names["schedule"](5))
+
+
+@pytest.mark.parametrize("framework", [f for f in ports.FRAMEWORKS if f != "keras"])
+def test_what_a_library_did_is_what_the_formula_says(framework):
+    entries = [entry for entry in RECORDED if entry["framework"] == framework]
+    assert len(entries) > 50
+    for entry in entries:
+        schedule = from_config(entry["schedule"])
+        expected = schedule(np.arange(len(entry["rates"])))
+        np.testing.assert_allclose(
+            entry["rates"],
+            expected,
+            rtol=1e-4,  # five digits are recorded
+            atol=2e-6 * expected.max(),
+            err_msg=f"{framework}: {schedule}",
+        )
+
+
+def test_no_text_differs_from_the_one_that_was_run():
+    for entry in RECORDED:
+        schedule = from_config(entry["schedule"])
+        text = schedule.code(entry["framework"])
+        assert text == entry["code"], "run it: make test-peers RECORD=1"
+
+
+@pytest.mark.parametrize("framework", ports.FRAMEWORKS)
+@pytest.mark.parametrize("name", lrlib.catalogue)
+def test_there_is_a_text_or_the_error_names_what_is_missing(name, framework):
+    schedule = lrlib.catalogue[name]()
+    try:
+        text = schedule.code(framework)
+    except LookupError:
+        assert framework == "timm"
+        with pytest.raises(LookupError, match=rf"timm has no scheduler .* {name}\("):
+            schedule.code(framework)
+    else:
+        compile(text, "<text>", "exec")
+        bound = "schedule = " if framework in ("keras", "optax") else "scheduler = "
+        assert bound in text or "def schedule(count):" in text
+
+
+def test_the_library_s_own_class_is_preferred():
+    assert "CosineAnnealingLR(" in lrlib.cosine().code("pytorch")
+    assert "optax.cosine_decay_schedule(" in lrlib.cosine().code("optax")
+    assert "CosineLRScheduler(" in lrlib.cosine().code("timm")
+    assert "CosineDecay(" in lrlib.cosine().code("keras")
+    assert "get_cosine_with_min_lr_schedule" in lrlib.cosine().code("transformers")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "own_class"),
+    [
+        (lrlib.cosine_restarts(t_mul=2.0), True),
+        (lrlib.cosine_restarts(t_mul=1.5), False),
+        (lrlib.cosine_restarts(t_mul=2.0, m_mul=0.5), False),
+    ],
+)
+def test_a_class_is_used_only_where_it_makes_exactly_this_curve(schedule, own_class):
+    text = schedule.code("pytorch")
+    assert ("CosineAnnealingWarmRestarts(" in text) == own_class
+    assert ("has no scheduler for this curve: its formula" in text) != own_class
+
+
+def test_a_text_says_where_the_library_does_not_follow():
+    assert "rises again" in lrlib.cosine().code("pytorch")
+    assert "rises again" in lrlib.cosine().code("transformers")
+    assert ports.follows_until(lrlib.cosine(decay_steps=70), "pytorch") == 70
+    assert ports.follows_until(lrlib.cosine(decay_steps=70), "timm") == np.inf
+
+
+@pytest.mark.parametrize("framework", ports.FRAMEWORKS)
+@pytest.mark.parametrize("name", lrlib.catalogue)
+def test_a_template_filled_in_is_the_text(name, framework):
+    schedule = lrlib.catalogue[name]()
+    holds = None
+    for condition, template in ports.code_variants(schedule, framework):
+        places = set(ports.PLACEHOLDER.findall(template))
+        assert places <= set(schedule.numbers)
+        if holds is None and condition is True:
+            holds = template
+    if holds and len(ports.code_variants(schedule, framework)) == 1:
+        filled = ports.PLACEHOLDER.sub(
+            lambda found: repr(schedule.numbers[found[1]]), holds
+        )
+        assert filled == schedule.code(framework)
+        assert holds == ports.code_template(schedule, framework)
+
+
+def test_a_condition_is_data_for_the_browser():
+    (condition, _), (always, _) = ports.code_variants(
+        lrlib.cosine_restarts(), "pytorch"
+    )
+    assert condition[0] == "And"
+    assert {"m_mul", "t_mul"} <= set(str(condition).replace("'", " ").split())
+    assert always is True
+
+
+@pytest.mark.parametrize("framework", ["torch", "", None, "Keras"])
+def test_an_unknown_framework_is_told(framework):
+    with pytest.raises(ValueError, match="framework must be one of 'keras', "):
+        lrlib.cosine().code(framework)
+
+
+def test_the_text_is_the_same_under_every_hash_seed():
+    line = "import lrlib; print(lrlib.one_cycle().code('optax'))"
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", line],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1

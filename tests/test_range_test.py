@@ -1,0 +1,214 @@
+"""The range test measures each batch, and leaves no trace."""
+
+import keras
+import numpy as np
+import pytest
+
+import lrlib
+from lrlib import racing, range_test
+
+
+def small_data(samples=96):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(samples, 6)).astype(np.float32)
+    return x, (x[:, 0] > 0).astype(int) + (x[:, 1] > 0)
+
+
+def small_model():
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def find(model=None, optimizer=None, data=None, **options):
+    options = {"steps": 40, "batch_size": 16, "progress": False} | options
+    return lrlib.find_learning_rate(
+        model or small_model(),
+        optimizer or keras.optimizers.SGD(momentum=0.9),
+        data or small_data(),
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def result():
+    return find(seeds=2)
+
+
+def test_losses_are_those_of_each_batch_by_itself(result):
+    """The same sweep by hand, eagerly."""
+    (x, y), model = small_data(), small_model()
+    optimizer = keras.optimizers.SGD(1e-5, momentum=0.9)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy")
+    order = np.concatenate([racing.batches(1, epoch, 96, 16) for epoch in range(7)])
+    mean, losses = 0.0, []
+    for step in range(25):
+        optimizer.learning_rate = 1e-5 * 1e6 ** (step / 39)
+        model.reset_metrics()
+        loss = model.train_on_batch(x[order[step]], y[order[step]])
+        losses.append(float(loss))
+        mean = 0.95 * mean + 0.05 * losses[-1]
+        assert result.smoothed[1, step] == pytest.approx(
+            mean / (1 - 0.95 ** (step + 1)), rel=1e-3
+        )
+    np.testing.assert_allclose(result.loss[1, :25], losses, rtol=1e-3)
+
+
+def test_rates_grow_by_a_constant_factor_between_the_bounds(result):
+    assert result.rates.shape == (40,)
+    assert (result.rates[0], result.rates[-1]) == pytest.approx((1e-5, 10))
+    factors = result.rates[1:] / result.rates[:-1]
+    assert factors == pytest.approx(factors[0])
+
+
+def test_model_and_optimizer_are_left_exactly_as_they_were():
+    model, (x, y) = small_model(), small_data()
+    optimizer = keras.optimizers.Adam(lrlib.cosine(0.01, 50).to_keras())
+    model.compile(optimizer, loss="sparse_categorical_crossentropy")
+    model.fit(x, y, verbose=0)
+    state = model.variables + optimizer.variables
+    before = [variable.numpy() for variable in state]
+    find(model, optimizer)
+    for variable, value in zip(state, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, variable.path)
+
+
+def test_they_are_left_so_even_when_it_fails_half_way(monkeypatch):
+    model = small_model()
+    before = [variable.numpy() for variable in model.variables]
+    original, calls = range_test._batches, []
+
+    def fail_at_the_second(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(range_test, "_batches", fail_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        find(model)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, variable.path)
+
+
+def test_a_sweep_does_not_depend_on_the_ones_before_it(result):
+    alone = find(seeds=[1])
+    np.testing.assert_array_equal(alone.loss[0], result.loss[1])
+    assert not np.array_equal(result.loss[0], result.loss[1])
+
+
+def test_it_goes_on_from_what_the_optimizer_has_accumulated():
+    model, (x, y) = small_model(), small_data()
+    optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy")
+    model.fit(x, y, verbose=0)
+    warm = find(model, optimizer, seeds=1, low=0.1)
+    cold = find(model, keras.optimizers.SGD(momentum=0.9), seeds=1, low=0.1)
+    assert warm.loss[0, 0] == cold.loss[0, 0]
+    assert warm.loss[0, 2] != cold.loss[0, 2]
+
+
+def test_a_sweep_ends_when_the_loss_blows_up():
+    high = find(high=1e6, blow_up=2.0)
+    ends = np.isfinite(high.loss).sum(axis=1)
+    assert (ends < 40).all()
+    for curve, end in zip(high.smoothed, ends, strict=True):
+        assert np.isnan(curve[end:]).all()
+        lowest = np.minimum.accumulate(curve[:end])
+        within = curve[: end - 1] <= 2 * lowest[:-1]
+        assert within.all()
+        assert not curve[end - 1] <= 2 * lowest[-1] or end < 40
+
+
+def test_a_compiled_model_brings_its_own_loss():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    x, _ = small_data()
+    test = find(model, data=(x, x[:, :1] * 2), seeds=1)
+    first = racing.batches(0, 0, 96, 16)[0]
+    error = model(x[first]).numpy() - x[first, :1] * 2
+    assert test.loss[0, 0] == pytest.approx(np.mean(error**2), rel=1e-5)
+
+
+def curve(values):
+    values = np.array([values], float)
+    rates = np.geomspace(1e-4, 1, values.shape[1])
+    return range_test.RangeTest((0,), rates, values, values, 0.0)
+
+
+def test_steepest_is_where_the_slope_is():
+    test = curve([3.0, 3.0, 2.9, 2.5, 1.5, 1.0, 0.9, 2.0, 9.0])
+    assert test.steepest == pytest.approx(test.rates[4], rel=1e-9)
+
+
+def test_valley_is_the_middle_of_the_longest_fall():
+    # It falls from index 1 to 6, with one gap at 4: five values, the third is 3.
+    test = curve([1.0, 3.0, 2.5, 2.0, 2.2, 1.5, 1.2, 5.0, 4.9])
+    assert test.valley == test.rates[6 - 5 // 2]
+
+
+def test_suggestions_are_medians_over_sweeps(result):
+    for rule in ("steepest", "valley"):
+        each = result.suggestions(rule)
+        assert each.shape == (2,)
+        assert getattr(result, rule) == np.median(each)
+
+
+def test_the_figure_shows_every_sweep_and_both_suggestions(result):
+    ax = result.plot()
+    assert ax.get_xscale() == "log"
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), result.smoothed[1])
+    assert [line.get_xdata()[0] for line in ax.lines[2:]] == [
+        result.steepest,
+        result.valley,
+    ]
+
+
+X, Y = small_data()
+NAN = X.copy()
+NAN[3, 3] = np.nan
+OTHER = keras.optimizers.SGD(momentum=0.9)
+OTHER.build([keras.Variable(np.zeros(4, "float32"))])
+INPUTS = {
+    "low": (dict(low=0.0), ValueError, "low must be a number above 0"),
+    "low high": (dict(low=1.0, high=0.1), ValueError, "low must be less than high"),
+    "NaN": (dict(high=float("nan")), ValueError, "high must be a number above 0"),
+    "steps": (dict(steps=3), ValueError, "steps must be a whole number of at least 10"),
+    "batch": (dict(batch_size=97), ValueError, "at most the number of samples, 96"),
+    "seeds": (dict(seeds=0), ValueError, "seeds must be"),
+    "smoothing": (dict(smoothing=1.0), ValueError, "smoothing must be a number in"),
+    "blow_up": (dict(blow_up=1.0), ValueError, "blow_up must be a number above 1"),
+    "model": (dict(model=lrlib.build_model), TypeError, "model must be a keras.Model"),
+    "optimizer": (dict(optimizer="sgd"), TypeError, "must be a Keras optimizer"),
+    "another's": (dict(optimizer=OTHER), ValueError, "built for another model"),
+    "data": (dict(data=X), ValueError, "data must be"),
+    "NaN data": (dict(data=(NAN, Y)), ValueError, "must be finite"),
+    "labels": (dict(data=(X, Y + 1)), ValueError, "labels from 0 to 2.*got 1 to 3"),
+    "shape": (dict(data=(X[:, :4], Y)), ValueError, "does not take x of shape"),
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_bad_input_is_told_at_once(case):
+    options, error, message = INPUTS[case]
+    arguments = {
+        "model": small_model(),
+        "optimizer": keras.optimizers.SGD(momentum=0.9),
+        "data": (X, Y),
+    } | {"steps": 40, "batch_size": 16, "progress": False}
+    with pytest.raises(error, match=message):
+        lrlib.find_learning_rate(**arguments | options)
+
+
+def test_a_sweep_too_short_to_tell_says_so():
+    with pytest.raises(ValueError, match="blew up too early: start from a rate below"):
+        curve([3.0, 9.0]).suggestions("valley")
+    with pytest.raises(ValueError, match="rule must be one of steepest, valley"):
+        curve([3.0, 2.0, 1.0]).suggestions("minimum")
