@@ -27,13 +27,16 @@ def schedule_html(schedule: Schedule) -> str:
 @lru_cache(maxsize=256)
 def formula_svg(latex: str, size: float = 18) -> str:
     """Return LaTeX math as an inline SVG in the colour of the text around it."""
+    import ziafont
     import ziamath
 
     ziamath.config.svg2 = False  # no ids, which several formulas would share
     ziamath.config.math.color = "currentColor"
+    ziafont.config.precision = 2  # of a pixel; a page holds many formulas
     svg = ziamath.Latex(_stretch_less(latex), size=size).svg()
-    label = escape(latex, quote=True)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    svg = re.sub(r" ?([MLQZ]) ?", r"\1", svg.replace(' fill="currentColor"', ""))
+    head = f'<svg role="img" aria-label="{escape(latex, quote=True)}" fill="currentColor" '
+    return svg.replace("<svg ", head, 1)
 
 
 def _stretch_less(latex: str) -> str:
@@ -70,7 +73,12 @@ def curve_svg(schedule: Schedule, steps: int | None = None) -> str:
     left, right, head, foot = 56, WIDTH - 8, 10, HEIGHT - 22
     xs = left + (right - left) * x / steps
     ys = foot - (foot - head) * rates / top
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(xs, ys, strict=True))
+    ys = ys.round(1)
+    bends = np.ones_like(ys, dtype=bool)  # what lies inside a flat run is not needed
+    bends[1:-1] = (ys[1:-1] != ys[:-2]) | (ys[1:-1] != ys[2:])
+    points = " ".join(
+        f"{a:.1f},{b:.1f}" for a, b in zip(xs[bends], ys[bends], strict=True)
+    )
     label = (
         f"{schedule.name}: learning rate {rates[0]:.4g} at step 0, highest "
         f"{top:.4g}, {rates[-1]:.4g} at step {steps:,}"

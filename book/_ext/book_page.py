@@ -141,10 +141,16 @@ def describe_page(
             with_size,
             context["body"],
         )
-        # The corner of a table of pandas' heads nothing.
-        context["body"] = context["body"].replace(
-            "<th></th>", "<td></td>"
-        )
+        # The corner of a table of pandas' heads nothing, and
+        # docutils' roles for references have been withdrawn.
+        for wrong, right in {
+            "<th></th>": "<td></td>",
+            ' role="doc-biblioentry"': "",
+            '<div role="list" class="citation-list">': (
+                '<div class="citation-list">'
+            ),
+        }.items():
+            context["body"] = context["body"].replace(wrong, right)
 
 
 def use_repository(app: Sphinx, config: Config) -> None:
