@@ -9,6 +9,8 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 export JUPYTER_PATH := $(CURDIR)/book/_jupyter
 export TF_CPP_MIN_LOG_LEVEL := 2
 export TF_ENABLE_ONEDNN_OPTS := 0
+# One thread an op: the same numbers on any number of cores, and races are faster.
+export TF_NUM_INTRAOP_THREADS := 1
 
 .PHONY: help book test test-peers lab execute lint lock lock-peers bench lighthouse clean
 .DEFAULT_GOAL := help

@@ -21,13 +21,13 @@ import lrlib
 RESULTS = Path(__file__).parent / "results" / "schedule_race"
 BATCH_SIZE = 100
 TRAIN = 6000  # of the 8,000; the others choose the peak rate
-BUDGETS = {"short": 1, "long": 5}  # epochs
-TUNING_SEEDS, SEEDS = (100, 101), (0, 1, 2, 3, 4)
+BUDGETS = {"short": 2, "long": 10}  # epochs
+TUNING_SEEDS, SEEDS = (100, 101), tuple(range(10))
 OPTIMIZERS = {
     "sgd": partial(keras.optimizers.SGD, momentum=0.9),
     "adam": keras.optimizers.Adam,
 }
-PEAKS = {"sgd": (0.03, 0.1, 0.3), "adam": (0.001, 0.003, 0.01)}
+PEAKS = {"sgd": (0.03, 0.1, 0.2, 0.4), "adam": (0.001, 0.003, 0.006, 0.012)}
 
 
 def schedules(peak, steps):
@@ -43,6 +43,13 @@ def schedules(peak, steps):
             decay_steps=steps - warmup, warmup_target=peak, warmup_steps=warmup
         ),
         "one_cycle": lrlib.one_cycle(peak, total_steps=steps),
+        "stable_decay": lrlib.warmup_stable_decay(
+            warmup_target=peak,
+            warmup_steps=warmup,
+            stable_steps=steps - 3 * warmup,
+            decay_steps=2 * warmup,
+        ),
+        "inverse_sqrt": lrlib.warmup(lrlib.inverse_sqrt(peak, warmup), warmup),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -257,9 +258,10 @@ class RangeTest:
 
     @property
     def steepest(self) -> float:
-        """The rate where the smoothed loss falls fastest per factor of the rate.
+        """The rate around which doubling it lowers the smoothed loss most.
 
-        The median over the sweeps; `suggestions` has each.
+        Only rates below the lowest point count: past it, a loss that falls is one that
+        has jumped before. The median over the sweeps; `suggestions` has each.
         """
         return float(np.median(self.suggestions("steepest")))
 
@@ -279,7 +281,11 @@ class RangeTest:
             ValueError: there is no such rule, or a sweep ended too early to tell.
 
         """
-        rules = {"steepest": _steepest, "valley": _valley}
+        doubling = np.log(2) / np.log(self.rates[1] / self.rates[0])
+        rules = {
+            "steepest": partial(_steepest, half=max(1, round(doubling / 2))),
+            "valley": _valley,
+        }
         if rule not in rules:
             raise ValueError(f"rule must be one of {', '.join(rules)}, got {rule!r}")
         # Before the mean has as many losses as it remembers, its slope is noise.
@@ -328,9 +334,11 @@ class RangeTest:
         return ax
 
 
-def _steepest(curve: np.ndarray) -> int:
+def _steepest(curve: np.ndarray, half: int) -> int:
     # The rates grow by a constant factor, so steps measure log(rate).
-    return int(np.argmin(np.gradient(curve)))
+    fall = curve[: max(int(np.argmin(curve)) + 1, 3)]
+    half = min(half, (len(fall) - 1) // 2)
+    return half + int(np.argmin(fall[2 * half :] - fall[: -2 * half]))
 
 
 def _valley(curve: np.ndarray) -> int:

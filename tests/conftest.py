@@ -27,6 +27,7 @@ os.environ |= {
     "MPLBACKEND": "agg",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_NUM_INTRAOP_THREADS": "1",
 }
 
 

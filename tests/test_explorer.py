@@ -334,6 +334,22 @@ def test_a_choice_has_its_own_formula(reader):
     assert f"step 250 of 300 · rate {expected:.3g}" in words(page)
 
 
+def test_a_number_that_the_chosen_shape_does_not_use_is_out_of_the_way(reader):
+    page = reader.open(lrlib.explore(lrlib.cyclic(), lrlib.cosine(), steps=100))
+    expect(field(page, "gamma")).to_be_hidden()
+    expect(slider(page, "gamma")).to_be_hidden()
+    mode = page.get_by_label("mode")
+    mode.select_option("exp_range")
+    expect(field(page, "gamma")).to_be_visible()
+    mode.select_option("triangular2")
+    expect(field(page, "gamma")).to_be_hidden()
+    picker = page.get_by_label("Schedule")
+    for name in ("cosine", "cyclic"):
+        picker.select_option(name)
+    expect(field(page, "max_lr")).to_be_visible()
+    expect(field(page, "gamma")).to_be_hidden()
+
+
 def test_pins_stay_while_the_curve_moves_and_can_be_dropped(reader):
     page = reader.open(cosine())
     button(page, "Pin").click()

@@ -148,6 +148,17 @@ def test_steepest_is_where_the_slope_is():
     assert test.steepest == pytest.approx(test.rates[4], rel=1e-9)
 
 
+def test_steepest_is_no_fall_after_a_jump():
+    test = curve([3.0, 3.0, 2.9, 2.5, 1.5, 1.0, 0.9, 6.0, 1.0, 0.95, 9.0])
+    assert test.steepest == pytest.approx(test.rates[4], rel=1e-9)
+
+
+def test_steepest_is_of_a_doubling_and_not_of_one_noisy_update():
+    fall = np.interp(np.arange(400), [100, 300], [3.0, 1.0])
+    fall[:60:7] += 0.05  # noise that falls faster, from one update to the next
+    assert 100 <= np.argmin(np.abs(curve(fall).rates - curve(fall).steepest)) <= 300
+
+
 def test_valley_is_the_middle_of_the_longest_fall():
     # It falls from index 1 to 6, with one gap at 4: five values, the third is 3.
     test = curve([1.0, 3.0, 2.5, 2.0, 2.2, 1.5, 1.2, 5.0, 4.9])

@@ -1,8 +1,6 @@
-// The explorer: schedules with sliders, drawn as the reader moves them.
-//
-// It knows no formula: each comes from Python as data, and `compile` makes a function of
-// it by a table of operations. Of the model it needs `spec`, what there is, and
-// `state`, what is dialled in: an anywidget model, or the plain object of mount.js.
+// The explorer. It knows no formula: each comes from Python as data, and `compile` makes
+// a function of it. Of the model it needs `spec`, what there is, and `state`, what is
+// dialled in: an anywidget model, or the plain object of mount.js.
 
 // --- Formulas
 
@@ -152,7 +150,7 @@ function read(control, text) {
 	return fits ? value : undefined;
 }
 
-// --- Schedules and their states
+// --- States
 
 function variant(entry, params) {
 	const chosen = entry.choices.map((path) => params[path]);
@@ -171,7 +169,7 @@ function broken(entry, params) {
 const COLORS = ["A", "B", "C", "D", "E"];
 const pinName = (pin) => `${pin.schedule} ${COLORS[pin.color]}`;
 
-// The state as an address, and back. Whatever is not exactly as expected throws.
+// The state as an address, and back; what is not as expected throws.
 
 function curveToQuery({ schedule, params }) {
 	const query = new URLSearchParams({ schedule });
@@ -285,7 +283,7 @@ function breakable(text) {
 let ids = 0;
 const newId = () => `lrlib-${++ids}`;
 
-// --- Axes and sliders: round numbers throughout
+// --- Axes and sliders
 
 function roundStep(size) {
 	const power = 10 ** Math.floor(Math.log10(size));
@@ -374,7 +372,6 @@ class Chart {
 		this.svg = svg("svg", { role: "img" }, ...parts);
 	}
 
-	/** Set the size, and the x axis that both charts share. */
 	layout({ width, height, left, right, foot, steps, perUnit, unit }) {
 		this.left = left;
 		this.steps = steps;
@@ -401,7 +398,6 @@ class Chart {
 		return (1 - this.axis.share(value)) * this.height;
 	}
 
-	/** Draw curves of `values` with a `name` and a `kind`, the current one last. */
 	draw(curves, axis, named) {
 		this.axis = axis;
 		const key = axis.ticks.join() + axis.share(axis.ticks[0]);
@@ -515,7 +511,6 @@ class Explorer {
 		this.follow();
 	}
 
-	/** Take what the model says, all of it. */
 	start() {
 		this.spec = this.model.get("spec");
 		this.state = this.model.get("state");
@@ -567,7 +562,6 @@ class Explorer {
 	drop(pin) {
 		const at = this.state.pins.indexOf(pin);
 		this.change({ pins: this.state.pins.filter((other) => other !== pin) });
-		// The button is gone; go on from the one next to it.
 		const left = this.pins.querySelectorAll(".drop");
 		(left[Math.min(at, left.length - 1)] ?? this.pinButton).focus();
 		this.say(`Dropped ${pinName(pin)}.`);
@@ -733,6 +727,7 @@ class Explorer {
 			return made;
 		});
 		this.form.replaceChildren(...groups.values());
+		this.formula = null;
 	}
 
 	/** A labelled slider with a number field, a checkbox, or a list. */
@@ -783,7 +778,8 @@ class Explorer {
 			field.value = short(value, 15);
 			field.setAttribute("aria-invalid", false);
 		};
-		return { element: h("div", { class: "number" }, label, field, range), refresh };
+		const element = h("div", { class: "number" }, label, field, range);
+		return { path: control.path, element, refresh };
 	}
 
 	// Drawing
@@ -809,6 +805,14 @@ class Explorer {
 		if (!width) return; // not on the page yet; the size observer will call
 		for (const control of [...this.params, ...Object.values(this.view)]) control.refresh();
 		this.problem = broken(this.entry, params);
+		// Numbers that the chosen shape has no use for are out of the way.
+		const { formula } = variant(this.entry, params);
+		if (formula !== this.formula) {
+			const names = JSON.stringify((this.formula = formula));
+			for (const { path, element } of this.params) {
+				if (path) show(element, names.includes(`"${path}"`));
+			}
+		}
 
 		const curves = pins.map((pin) => ({
 			...this.values(pin),
@@ -860,7 +864,6 @@ class Explorer {
 		set(this.scrub, { min: 0, max: steps, style });
 	}
 
-	/** What the charts show, in words. */
 	describe() {
 		const { schedule, pins, view } = this.state;
 		const label = (chart, words) => set(chart.svg, { "aria-label": words });
