@@ -35,7 +35,8 @@ def formula_svg(latex: str, size: float = 18) -> str:
     ziafont.config.precision = 2  # of a pixel; a page holds many formulas
     svg = ziamath.Latex(_stretch_less(latex), size=size).svg()
     svg = re.sub(r" ?([MLQZ]) ?", r"\1", svg.replace(' fill="currentColor"', ""))
-    head = f'<svg role="img" aria-label="{escape(latex, quote=True)}" fill="currentColor" '
+    label = escape(latex, quote=True)
+    head = f'<svg role="img" aria-label="{label}" fill="currentColor" '
     return svg.replace("<svg ", head, 1)
 
 

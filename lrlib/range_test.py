@@ -282,7 +282,7 @@ class RangeTest:
 
         """
         doubling = np.log(2) / np.log(self.rates[1] / self.rates[0])
-        rules = {
+        rules: dict[str, Callable[[np.ndarray], int]] = {
             "steepest": partial(_steepest, half=max(1, round(doubling / 2))),
             "valley": _valley,
         }
