@@ -494,6 +494,10 @@ def test_a_link_is_for_one_explorer_of_the_page(reader):
     expect(page.locator(".lrlib-explorer").nth(1)).to_contain_text("step 250 of 250")
 
 
+#: The address of a state, and what an explorer with no address shows: made once.
+linked_before: list[str] = []
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -521,14 +525,17 @@ def test_a_link_is_for_one_explorer_of_the_page(reader):
     ],
 )
 def test_an_address_with_anything_unknown_is_ignored_with_a_notice(reader, old, new):
-    good = linked(reader, both())
+    if not linked_before:
+        linked_before.append(linked(reader, both()))
+        linked_before.append(picture(reader.open(both())))
+    good, untouched = linked_before
     address = good.replace(old.replace("pin=A", "pin%3DA"), new.replace("=F", "%3DF"))
     assert address != good
     dialogs = []
     reader.context.on("dialog", lambda dialog: dialogs.append(dialog))
     page = reader.open(both(), address=address)
     expect(page.get_by_role("status")).to_contain_text("The link was not followed")
-    assert picture(page) == picture(reader.open(both()))
+    assert picture(page) == untouched
     assert page.locator("img[src], script:not([src])").count() == 0
     assert dialogs == []
 
