@@ -34,10 +34,17 @@ def formula_svg(latex: str, size: float = 18) -> str:
     ziamath.config.math.color = "currentColor"
     ziafont.config.precision = 2  # of a pixel; a page holds many formulas
     svg = ziamath.Latex(_stretch_less(latex), size=size).svg()
-    svg = re.sub(r" ?([MLQZ]) ?", r"\1", svg.replace(' fill="currentColor"', ""))
+    svg = re.sub(r'(?<= d=")[^"]*', _shorter, svg.replace(' fill="currentColor"', ""))
     label = escape(latex, quote=True)
     head = f'<svg role="img" aria-label="{label}" fill="currentColor" '
     return svg.replace("<svg ", head, 1)
+
+
+def _shorter(path: re.Match[str]) -> str:
+    """Write the path of a glyph without what can be left out."""
+    d = re.sub(r" ?([MLQZ]) ?", r"\1", path[0])
+    d = re.sub(r"M([^A-Z]+)L\1(?=[A-Z])", r"M\1", d)  # a line to where the pen is
+    return d.replace(" -", "-").replace("-0.", "-.").replace(" 0.", " .")
 
 
 def _stretch_less(latex: str) -> str:
