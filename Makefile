@@ -31,9 +31,11 @@ book: $(READY) ## build the book, to _build/html
 	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
 	@echo "The book is built: open _build/html/index.html"
 
+# What takes longest goes first, so that no core waits for it at the end.
 test: $(READY) ## check everything: lrlib, the notebooks, the built pages
 	$(BIN)/pytest --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 \
-		-n $(JOBS) --dist loadfile -q tests lrlib $(NOTEBOOKS)
+		-n $(JOBS) --dist loadfile --no-loadscope-reorder -q \
+		tests/test_accessibility.py $(NOTEBOOKS) tests lrlib
 
 # TensorFlow and PyTorch crash in one process: the other libraries live apart.
 .venv-peers/ready: requirements-peers.txt
