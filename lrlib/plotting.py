@@ -70,23 +70,7 @@ def plot(
         if ax is None:
             _, ax = plt.subplots()
         x = np.arange(steps) / per_unit
-        for i, rates in enumerate(curves):
-            (drawn,) = ax.plot(x, rates, **line)
-            if labels is not None:
-                # A name at the line's end; names that would touch move apart.
-                near = [
-                    text
-                    for text, other in zip(ax.texts, curves[:i], strict=False)
-                    if abs(other[-1] - rates[-1]) < 0.06 * np.ptp(curves)
-                ]
-                ax.annotate(
-                    labels[i],
-                    (x[-1], rates[-1]),
-                    xytext=(6, 12 * len(near)),
-                    textcoords="offset points",
-                    color=drawn.get_color(),
-                    va="center",
-                )
+        lines = [ax.plot(x, rates, **line)[0] for rates in curves]
         ax.set_xlabel("step" if steps_per_epoch is None else "epoch")
         ax.set_ylabel("learning rate")
         if log:
@@ -94,4 +78,26 @@ def plot(
         else:
             ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
         ax.margins(x=0)
+        if labels is not None:
+            _name_ends(ax, lines, labels)
     return ax
+
+
+def _name_ends(ax: Any, lines: Sequence[Any], labels: Sequence[str]) -> None:
+    """Write a name at each line's end; names that would touch move apart."""
+    points = 72 / ax.figure.dpi
+    floor = ax.get_ylim()[0]  # where a rate of 0 leaves a logarithmic axis
+    ends = [(x, max(y, floor)) for x, y in (line.get_xydata()[-1] for line in lines)]
+    heights = [ax.transData.transform(end)[1] * points for end in ends]
+    lowest = -np.inf
+    for i in np.argsort(heights, kind="stable"):
+        place = max(heights[i], lowest)
+        ax.annotate(
+            labels[i],
+            ends[i],
+            xytext=(6, place - heights[i]),
+            textcoords="offset points",
+            color=lines[i].get_color(),
+            va="center",
+        )
+        lowest = place + 12

@@ -17,6 +17,7 @@ import cloudpickle
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import lrlib
 from lrlib import racing
@@ -198,14 +199,15 @@ def test_order_and_number_of_threads_do_not_matter(result, monkeypatch):
 
 
 def test_the_random_state_of_the_caller_is_left_alone():
-    def draw():
-        return random.random(), np.random.rand()  # noqa: NPY002
+    def draws():
+        of_tensorflow = float(tf.random.uniform(()))
+        return random.random(), np.random.rand(), of_tensorflow  # noqa: NPY002
 
     keras.utils.set_random_seed(1)
-    expected = draw()
+    expected = draws()
     keras.utils.set_random_seed(1)
     small_race({"a": sgd(0.1)}, seeds=1, epochs=1)
-    assert draw() == expected
+    assert draws() == expected
 
 
 def test_other_threads_may_draw_random_numbers_meanwhile(result):
