@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 
 import keras
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import lrlib
-from lrlib import catalogue
+from lrlib import catalogue, drawing
 from lrlib.core import from_config
 from lrlib.drawing import formula_svg
 from lrlib.kinds import Choice, Number
@@ -507,6 +508,32 @@ def test_its_formula_can_be_drawn(schedule, with_values):
     if not with_values:
         for text in schedule._symbol_names(values=False).values():
             assert text in latex
+
+
+def pen(path):
+    """Return what a pen does, command after command, without lines to where it is."""
+    done = []
+    for command, rest in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
+        numbers = [float(n) for n in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", rest)]
+        if (command, numbers) != ("L", done[-1][1][-2:] if done else None):
+            done.append((command, numbers))
+    return done
+
+
+def test_a_formula_drawn_shorter_is_drawn_the_same(monkeypatch):
+    shorter, paths = drawing._shorter, []
+
+    def spy(path):
+        paths.append((path[0], shorter(path)))
+        return paths[-1][1]
+
+    monkeypatch.setattr(drawing, "_shorter", spy)
+    for name in ("cosine_restarts", "noam", "one_cycle", "step"):
+        formula_svg.__wrapped__(catalogue[name]().latex())
+    assert len(set(paths)) > 40
+    for before, after in set(paths):
+        assert pen(after) == pen(before)
+    assert sum(len(a) for _, a in paths) < 0.9 * sum(len(b) for b, _ in paths)
 
 
 @pytest.mark.parametrize("schedule", variants())
