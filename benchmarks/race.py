@@ -23,7 +23,7 @@ import tensorflow as tf
 import lrlib
 from lrlib import racing
 
-EPOCHS, SEEDS, BATCH_SIZE = 10, 3, 32
+EPOCHS, SEEDS, BATCH_SIZE = 10, 5, 32
 RATES = {"SGD": 0.1, "Adam": 0.001}
 FIT, NUMPY, MEMORY = {"SGD": 8.0, "Adam": 3.0}, 1.2, 2.0
 THREADS = "TF_NUM_INTRAOP_THREADS"
