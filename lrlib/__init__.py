@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import lazy_loader as _lazy
 import wrapt as _wrapt
 
-_getattr, __dir__, __all__ = _lazy.attach(
+_getattr, _dir, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "callbacks": ["RecordLearningRate"],
@@ -39,6 +39,12 @@ def __getattr__(name: str):
         if name in catalogue:
             return catalogue[name]
         raise
+
+
+def __dir__() -> list[str]:
+    from lrlib.schedules import catalogue
+
+    return [*_dir(), *catalogue]
 
 
 @_wrapt.when_imported("keras")

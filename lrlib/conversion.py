@@ -258,9 +258,12 @@ def SequentialLR(schedulers, milestones):
 
 @_call
 def ChainedScheduler(lr, schedulers):
-    # Each multiplies the rate by its own factor; a cosine does more than that.
-    if any(isinstance(each, _Wave) for each in schedulers):
-        raise _missing("ChainedScheduler with a cosine")
+    # These multiply the rate by a factor of their own; others set it.
+    for each in schedulers:
+        if isinstance(each, _Wave):
+            raise _missing("ChainedScheduler with a cosine")
+        if each.name in ("cosine_restarts", "one_cycle", "cyclic", "join"):
+            raise _missing(f"ChainedScheduler with what sets the rate, {each.name}")
     first, *others = schedulers
     return (
         c.product([first, *(each * (1 / lr) for each in others)]) if others else first
@@ -865,7 +868,7 @@ class _Reader:
         given = {
             str(keyword.arg): self.value(keyword.value)
             for keyword in node.keywords
-            if not self.is_optimizer(keyword.value)
+            if keyword.arg != "optimizer"
         }
         make = _CALLS[name]
         if next(iter(inspect.signature(make).parameters)) == "lr":
@@ -881,7 +884,8 @@ class _Reader:
 
     def is_optimizer(self, node: ast.AST) -> bool:
         name = ast.unparse(node).rpartition(".")[2]
-        return isinstance(node, ast.Name | ast.Attribute) and "opt" in name
+        is_name = isinstance(node, ast.Name | ast.Attribute)
+        return is_name and "opt" in name and name not in self.names
 
 
 def _bound(

@@ -105,6 +105,7 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
 
     Raises:
         TypeError: an annotation is no kind.
+        ValueError: lrlib has a schedule of the same name.
 
     >>> from lrlib.kinds import Rate, Steps
     >>> @schedule
@@ -116,6 +117,14 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
     """
     if body is None:
         return functools.partial(schedule, requires=requires)
+    if not _is_ours(body):
+        from lrlib import composition, schedules  # noqa: F401, what they define
+
+        if body.__name__ in definitions and _is_ours(definitions[body.__name__].body):
+            raise ValueError(
+                f"{body.__name__}: lrlib has a schedule of this name, which saved "
+                "models and other libraries' classes go by; give yours another one"
+            )
     signature = inspect.signature(body)
     _, *parameters = signature.parameters.values()
     hints = typing.get_type_hints(body, include_extras=True)
@@ -143,6 +152,10 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
     make.definition = definition  # type: ignore[attr-defined]
     definitions[definition.name] = definition
     return make
+
+
+def _is_ours(body: Callable[..., Any]) -> bool:
+    return body.__module__.startswith("lrlib.")
 
 
 def _kind(body: Callable[..., Any], name: str, hint: Any) -> Kind:
@@ -300,6 +313,16 @@ class Schedule:
         '\\eta(t) = 0.1 \\cdot 0.5^{\\frac{t}{50}}'
         """
         return formula.latex(self.named_formula, self._symbol_names(values))
+
+    def symbol_names(self) -> dict[str, str]:
+        r"""Return how the formula writes each of its numbers, in LaTeX.
+
+        >>> import lrlib
+        >>> lrlib.exponential().symbol_names()["decay_rate"]
+        '\\gamma'
+        """
+        names = self._symbol_names(values=False)
+        return {symbol.name: name for symbol, name in names.items()}
 
     def _symbol_names(self, values: bool) -> dict[sympy.Symbol, str]:
         paths = {path: value for path, value, _ in self._leaves()}
@@ -476,8 +499,11 @@ def from_config(config: Mapping[str, Any]) -> Schedule:
     try:
         definition = definitions[config["schedule"]]
         params = config["params"]
+        unknown = set(params) - set(definition.kinds)
     except (KeyError, TypeError):
         raise ValueError(f"no schedule of lrlib: {config!r}") from None
+    if unknown:
+        raise ValueError(f"{definition.name} has no parameter {sorted(unknown)[0]}")
 
     def revive(kind: Kind, value: Any) -> Any:
         if isinstance(kind, Inner):
@@ -585,7 +611,8 @@ def sample(source: Any, steps: int, *, initial_learning_rate: float = 0.01) -> A
 
     Raises:
         TypeError: `source` is none of these.
-        ValueError: `steps` is no positive whole number, or the run is shorter.
+        ValueError: `steps` is no positive whole number, the run is shorter, or the
+            function returns no finite number.
 
     >>> sample(lambda epoch, rate: rate * 0.5, 3, initial_learning_rate=0.4)
     array([0.2 , 0.1 , 0.05])
@@ -621,7 +648,12 @@ def sample(source: Any, steps: int, *, initial_learning_rate: float = 0.01) -> A
 def _sample_epochs(
     function: Callable[..., Any], epochs: int, learning_rate: float
 ) -> np.ndarray:
-    takes_rate = len(inspect.signature(function).parameters) > 1
+    signature = inspect.signature(function)
+    try:  # with the rate if it can be, as Keras does it
+        signature.bind(0, learning_rate)
+        takes_rate = True
+    except TypeError:
+        takes_rate = False
     rates = np.empty(epochs)
     for epoch in range(epochs):
         # The first epoch's rate, too, is what the function makes of the initial one;
@@ -629,5 +661,12 @@ def _sample_epochs(
         learning_rate = (
             function(epoch, learning_rate) if takes_rate else function(epoch)
         )
+        if not isinstance(learning_rate, int | float | np.number) or not math.isfinite(
+            learning_rate
+        ):
+            raise ValueError(
+                f"source must return a learning rate, got {learning_rate!r} for epoch "
+                f"{epoch}"
+            )
         rates[epoch] = learning_rate
     return rates

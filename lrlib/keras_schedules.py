@@ -35,8 +35,10 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         """Return the rates at `step`, a scalar or a tensor of any shape."""
         t = keras.ops.cast(step, "float64")
+        # No step is below 0, but that a compiler cannot know. It would turn t / 49 into
+        # t * (1 / 49), which is below 1 at t = 49: the drop would come a step late.
         numbers = [
-            keras.ops.convert_to_tensor(value, dtype="float64")
+            keras.ops.where(t < 0, t, keras.ops.convert_to_tensor(value, "float64"))
             for value in self.schedule.numbers.values()
         ]
         rates = self._function(t, *numbers)

@@ -365,8 +365,9 @@ def _compile(
     def update(x: Any, y: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
             value = loss(y, model(x, training=True))
+            scaled = optimizer.scale_loss(value)  # for half precision
         rate = tf.identity(optimizer.learning_rate)  # before the step is counted
-        optimizer.apply(tape.gradient(value, [w.value for w in weights]), weights)
+        optimizer.apply(tape.gradient(scaled, [w.value for w in weights]), weights)
         return value, rate
 
     return update

@@ -987,6 +987,11 @@ def _wrapped(start: str, code: str) -> list[str]:
     return [f"{start}(", *(f"    {line}" for line in lines), ")"]
 
 
+#: Names that the texts below use themselves.
+_TAKEN = {"count", "jnp", "keras", "math", "model", "number", "ops", "optimizer"}
+_TAKEN |= {"rate", "schedule", "scheduler", "self", "step", "t", "torch"}
+
+
 def _short_names(schedule: Schedule) -> dict[str, str]:
     """Name the numbers of the formula: shortly where that is clear."""
     used = {s.name for s in schedule.formula.free_symbols} - {formula.t.name}
@@ -1000,7 +1005,8 @@ def _short_names(schedule: Schedule) -> dict[str, str]:
     for path in paths:
         clear = [last(p) for p in paths].count(last(path)) == 1
         name = last(path) if clear else path.replace(".", "_")
-        names[path] = f"{name}_" if keyword.iskeyword(name) else name
+        taken = keyword.iskeyword(name) or name in _TAKEN
+        names[path] = f"{name}_" if taken else name
     return names
 
 
@@ -1038,8 +1044,9 @@ def _keras_text(schedule: Schedule, names: dict[str, str]) -> str:
     numbers = _text(parameters)
     lines = [
         't = ops.cast(step, "float64")',
+        "# Never t: but known to the compiler, t / T might become t * (1 / T).",
         f"{numbers} = (",
-        '    ops.convert_to_tensor(number, "float64")',
+        '    ops.where(t < 0, t, ops.convert_to_tensor(number, "float64"))',
         "    for number in self.get_config().values()",
         ")",
         *_Arrays(names, "ops").statements(schedule.named_formula, "rate = "),

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from lrlib.digits import load_digits
 from lrlib.kinds import Number, check_whole
+from lrlib.optimizers import unwrap
 from lrlib.racing import (
     _check_part,
     _check_seeds,
@@ -154,7 +155,8 @@ def _sweep(
         with tf.GradientTape() as tape:
             outputs = model(batch, training=True)
             value = loss(batch, tf.gather(y, order[step]), outputs)
-        gradients = tape.gradient(value, [weight.value for weight in weights])
+            scaled = optimizer.scale_loss(value)  # for half precision
+        gradients = tape.gradient(scaled, [weight.value for weight in weights])
         optimizer.learning_rate.assign(rates[step])
         optimizer.apply(gradients, weights)
         mean = smoothing * mean + (1 - smoothing) * value
@@ -184,6 +186,7 @@ def _copy(optimizer: Any, model: Any) -> tuple[Any, tuple[list[Any], list[Any]]]
     The state is a list of variables and one of their values. So the optimizer that was
     given, which may have a schedule that cannot be swapped, is never touched.
     """
+    optimizer = unwrap(optimizer)  # of mixed precision's the one with a rate
     config = optimizer.get_config() | {"learning_rate": 1.0}
     copy = type(optimizer).from_config(config)
     copy.build(model.trainable_variables)
@@ -293,6 +296,12 @@ class RangeTest:
         found = []
         for seed, curve in zip(self.seeds, self.smoothed, strict=True):
             curve = curve[np.isfinite(curve)][skip:]
+            if len(self.rates) < skip + 3:
+                raise ValueError(
+                    f"steps={len(self.rates)} are too few for smoothing="
+                    f"{self.smoothing:g}, which takes {skip} to settle: take more "
+                    "steps, or smooth less"
+                )
             if len(curve) < 3:
                 raise ValueError(
                     f"the sweep with seed {seed} blew up too early: start from a rate "
@@ -320,7 +329,10 @@ class RangeTest:
                 ax.plot(self.rates, curve, color="C0", linewidth=1.2, alpha=0.7)
             top = np.nanmedian(self.smoothed[:, 0])
             for color, rule in (("C1", "steepest"), ("C2", "valley")):
-                value = getattr(self, rule)
+                try:
+                    value = getattr(self, rule)
+                except ValueError:  # it ended too early to tell
+                    continue
                 ax.axvline(
                     value, color=color, linewidth=1.5, label=f"{rule} {value:.2g}"
                 )
@@ -330,7 +342,8 @@ class RangeTest:
                 ylabel="loss, smoothed",
                 ylim=(0, 1.5 * top),
             )
-            ax.legend(loc="lower left")
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(loc="lower left")
         return ax
 
 

@@ -210,3 +210,26 @@ _values = strategies.recursive(
 )
 def test_any_arguments_are_a_schedule_or_an_error(name, arguments, lr):
     _works_or_is_told(f"{name}({', '.join(map(repr, arguments))}), lr={lr!r}")
+
+
+@pytest.mark.parametrize("name", ["gamma_opt", "optimal_gamma"])
+def test_a_number_may_be_called_like_an_optimizer(name):
+    call = f"StepLR(optimizer, step_size=30, gamma={name})"
+    with pytest.raises(ValueError, match=f"cannot read '{name}'"):
+        lrlib.convert(f"{call}, lr=0.1")
+    text = f"{name} = 0.5\noptimizer = SGD(p, lr=0.1)\nscheduler = {call}"
+    assert lrlib.convert(text) == lrlib.step(0.1, 30, 0.5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "CosineAnnealingWarmRestarts(opt, 10)",
+        "OneCycleLR(opt, max_lr=1, total_steps=10)",
+        "CyclicLR(opt, 0.1, 1, 3)",
+        "SequentialLR(opt, [ConstantLR(opt, 0.1, 3), StepLR(opt, 2)], [4])",
+    ],
+)
+def test_only_what_multiplies_the_rate_can_be_chained(call):
+    with pytest.raises(LookupError, match="what sets the rate"):
+        lrlib.convert(f"ChainedScheduler([ExponentialLR(opt, 0.9), {call}]), lr=0.5")

@@ -1,5 +1,6 @@
 """`@schedule` and `Schedule`: one function gives formula, values, LaTeX and data."""
 
+import functools
 import pickle
 import subprocess
 import sys
@@ -251,3 +252,44 @@ def test_every_public_name_is_known_to_type_checkers():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="cosinus"):
         _ = lrlib.cosinus
+
+
+def test_the_name_of_a_schedule_of_lrlib_is_taken():
+    # Saved models and other libraries' classes are found by it.
+    with pytest.raises(ValueError, match="cosine: lrlib has a schedule of this name"):
+
+        @lrlib.schedule
+        def cosine(t, rate: Rate = 0.1):
+            return rate
+
+    assert lrlib.cosine.definition.make is lrlib.cosine
+
+
+def test_schedules_are_listed_among_the_names():
+    assert {"cosine", "one_cycle", "race", "warmup"} <= set(dir(lrlib))
+
+
+@pytest.mark.parametrize("rate", [None, float("nan"), "0.1"])
+def test_a_function_must_return_a_rate(rate):
+    with pytest.raises(ValueError, match="must return a learning rate, got"):
+        lrlib.sample(lambda epoch: rate if epoch else 0.1, 3)
+
+
+def test_a_function_is_called_as_keras_calls_it():
+    def scaled(epoch, k):
+        return k * 0.1
+
+    assert lrlib.sample(functools.partial(scaled, k=2), 2).tolist() == [0.2, 0.2]
+    assert lrlib.sample(lambda *args: args[1] / 2, 2).tolist() == [0.005, 0.0025]
+
+
+def test_a_parameter_that_code_uses_itself_gets_another_name():
+    @lrlib.schedule
+    def fading(t, rate: Rate = 0.1, count: Steps = 100):
+        return rate * 2 ** (-t / count)
+
+    s, names = fading(0.1, 10), {}
+    exec(s.code("keras"), names)
+    assert float(names["schedule"](10)) == pytest.approx(s(10))
+    for framework in ("pytorch", "optax"):
+        assert "rate_ = 0.1\ncount_ = 10\n" in s.code(framework)

@@ -7,6 +7,7 @@ import typing
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import lrlib
 from lrlib.keras_schedules import FormulaSchedule
@@ -83,3 +84,25 @@ def test_formula_schedule_refuses_what_is_none():
     for wrong in (None, 0.1, {"schedule": "sine", "params": {}}):
         with pytest.raises(ValueError, match="no schedule of lrlib"):
             FormulaSchedule(typing.cast(typing.Any, wrong))
+
+
+COMPILED = {
+    "drops": lambda T: lrlib.warmup(lrlib.step(0.1, T, 0.5), 10),
+    "restarts": lambda T: lrlib.warmup(lrlib.cosine_restarts(0.1, T, 1.0), 10),
+    "root": lambda T: lrlib.warmup(lrlib.polynomial(0.1, T, 0.0, 0.5), 10),
+}
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("decay_steps", [49, 92, 98, 103])
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_it_drops_at_the_very_step(name, decay_steps, jit_compile):
+    """A compiler that multiplied by 1/49 would come a step late, or below a root."""
+    schedule = COMPILED[name](decay_steps)
+    text = {}
+    exec(compile(schedule.code("keras"), "<keras>", "exec"), text)
+    steps = np.array([1, 2, 3])[:, None] * decay_steps + [9, 10, 11]
+    for keras_schedule in (schedule.to_keras(), text["schedule"]):
+        rate = tf.function(lambda t, s=keras_schedule: s(t), jit_compile=jit_compile)
+        rates = [rate(tf.constant(t, tf.int64)).numpy() for t in steps.ravel()]
+        np.testing.assert_allclose(rates, schedule(steps.ravel()), 1e-6, atol=1e-9)

@@ -220,6 +220,25 @@ def test_bad_input_is_told_at_once(case):
 
 def test_a_sweep_too_short_to_tell_says_so():
     with pytest.raises(ValueError, match="blew up too early: start from a rate below"):
-        curve([3.0, 9.0]).suggestions("valley")
+        curve([3.0, 9.0, *[np.nan] * 30]).suggestions("valley")
     with pytest.raises(ValueError, match="rule must be one of steepest, valley"):
         curve([3.0, 2.0, 1.0]).suggestions("minimum")
+
+
+def test_a_sweep_shorter_than_its_memory_says_so_and_is_drawn():
+    test = find(seeds=1, steps=15)
+    with pytest.raises(ValueError, match=r"steps=15 are too few for smoothing=0\.95"):
+        _ = test.steepest
+    assert len(test.plot().lines) == 1
+
+
+@pytest.mark.parametrize("scaled", ["factor", "dynamic"])
+def test_a_scaled_loss_is_swept_as_any(scaled):
+    plain = keras.optimizers.SGD()
+    optimizer = {
+        "factor": lambda: keras.optimizers.SGD(loss_scale_factor=1024),
+        "dynamic": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()),
+    }[scaled]()
+    expected = find(seeds=1, optimizer=plain)
+    found = find(seeds=1, optimizer=optimizer)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
