@@ -611,6 +611,7 @@ class _Trainer:
             self.model = _build(job.model, self.data[0])
             self.optimizer = job.entries[name]()
             self.optimizer.build(self.model.trainable_variables)
+            _fuse(self.optimizer)
             self.blank = [variable.numpy() for variable in self.optimizer.variables]
             shape = tf.TensorSpec([None, job.batch_size], tf.int32)
             self.epoch = tf.function(self._epoch).get_concrete_function(shape)
@@ -632,7 +633,8 @@ class _Trainer:
                 outputs = model(tf.gather(x, batch), training=True)
                 value = loss(tf.gather(y, batch), outputs)
                 value = tf.add_n([value, *model.losses])
-            gradients = tape.gradient(value, [weight.value for weight in weights])
+                scaled = optimizer.scale_loss(value)  # for half precision
+            gradients = tape.gradient(scaled, [weight.value for weight in weights])
             rates = rates.write(step, tf.cast(optimizer.learning_rate, tf.float32))
             losses = losses.write(step, value)
             optimizer.apply(gradients, weights)
@@ -694,6 +696,68 @@ class _Trainer:
         return run
 
 
+def _fuse(optimizer: Any) -> None:
+    """Let an optimizer of Keras make each update in one pass over the weights.
+
+    Keras writes the updates of SGD and Adam as several operations, each of which goes
+    through memory for all weights. TensorFlow has kernels that do all of it at once:
+    what they give is the same to within rounding. What Keras does around an update,
+    such as clipping, weight decay or averages, stays with Keras, and an optimizer that
+    writes an update of its own keeps it.
+    """
+    ops = tf.raw_ops
+    plain_update = optimizer.update_step
+    of_keras = getattr(plain_update, "__func__", None)
+
+    def sgd(gradient: Any, variable: Any, rate: Any) -> None:
+        if not optimizer.momentum:
+            ops.ResourceApplyGradientDescent(
+                var=variable.handle, alpha=rate, delta=gradient
+            )
+            return
+        index = optimizer._get_variable_index(variable)
+        ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=optimizer.momentums[index].value.handle,
+            lr=rate,
+            grad=gradient,
+            momentum=optimizer.momentum,
+            use_nesterov=optimizer.nesterov,
+        )
+
+    def adam(gradient: Any, variable: Any, rate: Any) -> None:
+        step = tf.cast(optimizer.iterations + 1, rate.dtype)
+        index = optimizer._get_variable_index(variable)
+        ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=optimizer._momentums[index].value.handle,
+            v=optimizer._velocities[index].value.handle,
+            beta1_power=tf.pow(tf.cast(optimizer.beta_1, rate.dtype), step),
+            beta2_power=tf.pow(tf.cast(optimizer.beta_2, rate.dtype), step),
+            lr=rate,
+            beta1=optimizer.beta_1,
+            beta2=optimizer.beta_2,
+            epsilon=optimizer.epsilon,
+            grad=gradient,
+        )
+
+    if of_keras is keras.optimizers.SGD.update_step:
+        fused_update = sgd
+    elif of_keras is keras.optimizers.Adam.update_step and not optimizer.amsgrad:
+        fused_update = adam
+    else:
+        return
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if isinstance(gradient, tf.IndexedSlices):  # rows of an embedding
+            plain_update(gradient, variable, learning_rate)
+            return
+        dtype = variable.dtype
+        fused_update(tf.cast(gradient, dtype), variable, tf.cast(learning_rate, dtype))
+
+    optimizer.update_step = update_step
+
+
 def _build(build: Callable[[], keras.Model], x: Any) -> keras.Model:
     model = build()
     if not isinstance(model, keras.Model):
@@ -725,7 +789,7 @@ def _message(error: BaseException) -> str:
 
 
 def _in_threads(job: _Job, runs: list[tuple[str, int]]) -> Outcomes:
-    for seed in {seed: None for _, seed in runs}:
+    for seed in dict.fromkeys(seed for _, seed in runs):
         job.start(seed)
     pending: dict[str, deque[int]] = {name: deque() for name in job.entries}
     for name, seed in runs:
