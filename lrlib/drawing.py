@@ -19,9 +19,35 @@ def schedule_html(schedule: Schedule) -> str:
     return (
         '<div class="lrlib-schedule">'
         f"{formula_svg(schedule.latex())}"
+        f"{symbols_html(schedule)}"
         f"{curve_svg(schedule)}"
         f"<code>{words}</code></div>"
     )
+
+
+def symbols_html(schedule: Schedule) -> str:
+    """Return which parameter each letter of the formula stands for, as HTML."""
+    names = schedule.symbol_names()
+    letters = {"step": "t"}
+    for path in schedule.numbers:
+        if path in names:
+            parameter, _, index = path.rpartition(".")
+            if not index.isdigit():
+                parameter, letter = path, names[path]
+            else:  # v₀, v₁, ... are one list
+                letter = names[path].replace(f"_{{{index}}}", "")
+            letters[parameter] = letter
+    items = (f"{_letter_html(letter)}: {name}" for name, letter in letters.items())
+    return f"<small>{', '.join(items)}</small>"
+
+
+def _letter_html(latex: str) -> str:
+    r"""Write a letter of `formula.SYMBOLS` as HTML: \eta_0 → η with a small 0."""
+    html = re.sub(r"\\mathrm\{([^}]*)\}|\\(max)", r"\1\2", latex)
+    html = re.sub(r"_\{([^}]*)\}|_(\w)", r"<sub>\1\2</sub>", html)
+    html = re.sub(r"\^\{([^}]*)\}", r"<sup>\1</sup>", html)
+    html = re.sub(r"\\(\w+)", r"&\1;", html)  # HTML calls the Greek letters alike
+    return f"<i>{html.replace('{', '').replace('}', '')}</i>"
 
 
 @lru_cache(maxsize=256)

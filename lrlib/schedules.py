@@ -147,8 +147,8 @@ def noam(t: Any, d_model: ModelSize = 512, warmup_steps: Timescale = 4000):
     """A line up for `warmup_steps`, then the inverse square root of the step.
 
     As the first Transformer was trained; the rate follows from the model's width
-    alone. The paper counts steps from 1, so n = t + 1, and the first update is not
-    wasted; copies that start from 0 begin with a rate of 0.
+    and the length of the warm-up. The paper counts steps from 1, so n = t + 1, and the
+    first update is not wasted; copies that start from 0 begin with a rate of 0.
 
     Source: Vaswani et al., 2017, arXiv:1706.03762, equation 3
     """

@@ -510,6 +510,26 @@ def test_its_formula_can_be_drawn(schedule, with_values):
             assert text in latex
 
 
+@pytest.mark.parametrize("schedule", variants())
+def test_every_letter_of_its_formula_is_explained(schedule):
+    key = drawing.symbols_html(schedule)
+    for path in schedule.symbol_names():
+        name = "step" if path == "t" else path.rstrip("0123456789").rstrip(".")
+        assert f": {name}" in key
+
+
+def test_letters_are_written_as_in_the_formula():
+    key = drawing.symbols_html(lrlib.warmup(lrlib.one_cycle(), 10))
+    assert "<i>&rho;</i>: schedule.pct_start" in key
+    assert "<i>d<sub>end</sub></i>: schedule.final_div_factor" in key
+    key = drawing.symbols_html(lrlib.piecewise_constant([5, 9], [3.0, 2.0, 1.0]))
+    assert (
+        key == "<small><i>t</i>: step, <i>b</i>: boundaries, <i>v</i>: values</small>"
+    )
+    key = drawing.symbols_html(lrlib.constant() * lrlib.constant())
+    assert "<i>&eta;<sub>0</sub><sup>(2)</sup></i>" in key
+
+
 def pen(path):
     """Return what a pen does, command after command, without lines to where it is."""
     done = []
