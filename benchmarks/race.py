@@ -5,8 +5,8 @@
 Prints times, ratios and peak memory, and fails if a ratio misses its bound.
 
 `race` runs as its documentation advises, with one thread an operation. `fit` is
-measured twice, each time in a process of its own: with one thread an operation, which
-makes it faster too and is what the bounds are for, and as TensorFlow starts it.
+measured twice, each time in a process of its own: as TensorFlow starts it, which is
+what the bounds are for, and with one thread an operation, which makes it faster too.
 """
 
 import os
@@ -138,7 +138,7 @@ def main():
 
     def line(what, value, bound, holds, unit="×"):
         bound = "" if bound is None else f"  (bound {bound:g}{unit})"
-        print(f"{what:72s} {value:6.2f}{unit}{bound}", flush=True)
+        print(f"{what:76s} {value:6.2f}{unit}{bound}", flush=True)
         if not holds:
             missed.append(what)
 
@@ -148,8 +148,8 @@ def main():
     for name, bound in FIT.items():
         ours = seconds(partial(race, entries(name)))
         for setting, threads, least in (
-            ("", {THREADS: "1"}, bound),
-            (" as TensorFlow starts it", {}, None),
+            ("", {}, bound),
+            (" with one thread an operation", {THREADS: "1"}, None),
         ):
             theirs = fit_elsewhere(name, threads)
             ratio = theirs / ours
