@@ -155,7 +155,7 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
 
 
 def _is_ours(body: Callable[..., Any]) -> bool:
-    return body.__module__.startswith("lrlib.")
+    return str(body.__module__).startswith("lrlib.")
 
 
 def _kind(body: Callable[..., Any], name: str, hint: Any) -> Kind:

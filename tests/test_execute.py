@@ -113,6 +113,8 @@ def test_an_interrupted_run_loses_nothing(write):
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     started = path.with_name("started")
     while not started.exists():
