@@ -111,6 +111,13 @@ def test_a_config_of_no_schedule_is_a_value_error(config):
         from_config(config)
 
 
+def test_a_config_with_a_parameter_that_is_none_names_it():
+    config = lrlib.linear().get_config()
+    config["params"] = config["params"] | {"bogus": 1}
+    with pytest.raises(ValueError, match="linear has no parameter bogus"):
+        from_config(config)
+
+
 def test_numbers_name_every_number_of_the_formula():
     inner = lrlib.piecewise_constant([3], [0.1, 0.2])
     s = lrlib.warmup(inner, 5, start=0.01, shape="polynomial", power=3)
