@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 import lrlib
-from lrlib import racing
+from lrlib.experiments import race as racing
 
 EPOCHS, SEEDS, BATCH_SIZE = 10, 5, 32
 RATES = {"SGD": 0.1, "Adam": 0.001}

@@ -25,9 +25,9 @@ from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import Page, sync_playwright
 
 import lrlib
-import lrlib.explorer
+import lrlib.show.explorer
 
-FOLDER = Path(lrlib.explorer.__file__).parent
+FOLDER = Path(lrlib.show.explorer.__file__).parent
 STEPS = 1000
 REDRAWS = 200
 PAUSE = 1 / 30  # s

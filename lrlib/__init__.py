@@ -9,20 +9,20 @@ import wrapt as _wrapt
 _getattr, _dir, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
-        "callbacks": ["RecordLearningRate"],
-        "composition": ["clip", "cycle", "join", "warmup"],
-        "conversion": ["convert"],
-        "core": ["Schedule", "sample", "schedule"],
         "digits": ["build_model", "load_digits"],
-        "explorer": ["explore"],
-        "laboratory": ["lab"],
-        "optimizers": ["current_learning_rate", "effective_learning_rates"],
-        "plateau": ["Plateau"],
-        "plotting": ["plot"],
-        "racing": ["RaceResult", "race"],
-        "range_test": ["find_learning_rate"],
-        "schedules": ["catalogue"],
-        "simulation": ["simulate"],
+        "experiments.finder": ["find_learning_rate"],
+        "experiments.lab": ["lab"],
+        "experiments.race": ["RaceResult", "race"],
+        "libraries.reading": ["convert"],
+        "schedules.catalogue": ["catalogue"],
+        "schedules.composition": ["clip", "cycle", "join", "warmup"],
+        "schedules.schedule": ["Schedule", "sample", "schedule"],
+        "show.explorer": ["explore"],
+        "show.plotting": ["plot"],
+        "show.simulate": ["simulate"],
+        "training.callbacks": ["RecordLearningRate"],
+        "training.optimizers": ["current_learning_rate", "effective_learning_rates"],
+        "training.plateau": ["Plateau"],
     },
 )
 
@@ -34,7 +34,7 @@ def __getattr__(name: str):
         # A module of the package is imported by name; all else may be a schedule.
         if name.startswith("_") or _find_spec(f"lrlib.{name}"):
             raise
-        from lrlib.schedules import catalogue
+        from lrlib.schedules.catalogue import catalogue
 
         if name in catalogue:
             return catalogue[name]
@@ -42,7 +42,7 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    from lrlib.schedules import catalogue
+    from lrlib.schedules.catalogue import catalogue
 
     return [*_dir(), *catalogue]
 
@@ -50,31 +50,33 @@ def __dir__() -> list[str]:
 @_wrapt.when_imported("keras")
 def _register(_: object) -> None:
     """Let Keras load saved models whose schedules are lrlib's."""
-    import lrlib.keras_schedules
-    import lrlib.plateau  # noqa: F401
+    import lrlib.libraries.keras
+    import lrlib.training.plateau  # noqa: F401
 
 
 if TYPE_CHECKING:
-    from lrlib.callbacks import RecordLearningRate as RecordLearningRate
-    from lrlib.composition import clip as clip
-    from lrlib.composition import cycle as cycle
-    from lrlib.composition import join as join
-    from lrlib.composition import warmup as warmup
-    from lrlib.conversion import convert as convert
-    from lrlib.core import Schedule as Schedule
-    from lrlib.core import sample as sample
-    from lrlib.core import schedule as schedule
     from lrlib.digits import build_model as build_model
     from lrlib.digits import load_digits as load_digits
-    from lrlib.explorer import explore as explore
-    from lrlib.laboratory import lab as lab
-    from lrlib.optimizers import current_learning_rate as current_learning_rate
-    from lrlib.optimizers import effective_learning_rates as effective_learning_rates
-    from lrlib.plateau import Plateau as Plateau
-    from lrlib.plotting import plot as plot
-    from lrlib.racing import RaceResult as RaceResult
-    from lrlib.racing import race as race
-    from lrlib.range_test import find_learning_rate as find_learning_rate
-    from lrlib.schedules import *
-    from lrlib.schedules import catalogue as catalogue
-    from lrlib.simulation import simulate as simulate
+    from lrlib.experiments.finder import find_learning_rate as find_learning_rate
+    from lrlib.experiments.lab import lab as lab
+    from lrlib.experiments.race import RaceResult as RaceResult
+    from lrlib.experiments.race import race as race
+    from lrlib.libraries.reading import convert as convert
+    from lrlib.schedules.catalogue import *
+    from lrlib.schedules.catalogue import catalogue as catalogue
+    from lrlib.schedules.composition import clip as clip
+    from lrlib.schedules.composition import cycle as cycle
+    from lrlib.schedules.composition import join as join
+    from lrlib.schedules.composition import warmup as warmup
+    from lrlib.schedules.schedule import Schedule as Schedule
+    from lrlib.schedules.schedule import sample as sample
+    from lrlib.schedules.schedule import schedule as schedule
+    from lrlib.show.explorer import explore as explore
+    from lrlib.show.plotting import plot as plot
+    from lrlib.show.simulate import simulate as simulate
+    from lrlib.training.callbacks import RecordLearningRate as RecordLearningRate
+    from lrlib.training.optimizers import current_learning_rate as current_learning_rate
+    from lrlib.training.optimizers import (
+        effective_learning_rates as effective_learning_rates,
+    )
+    from lrlib.training.plateau import Plateau as Plateau

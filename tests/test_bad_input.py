@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import lrlib
-from lrlib import composition
-from lrlib.core import definitions
-from lrlib.kinds import Choice, Inner, Inners, Kind, Number, Numbers
+from lrlib.schedules import composition
+from lrlib.schedules.kinds import Choice, Inner, Inners, Kind, Number, Numbers
+from lrlib.schedules.schedule import definitions
 
 NOT_NUMBERS = (None, "0.1", True, False, 1j, [0.1], np.array([1.0, 2.0]), object())
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pytest
 
 import lrlib
-from lrlib.core import definitions
+from lrlib.schedules.schedule import definitions
 
 PAGE = Path(__file__).parent.parent / "book" / "catalogue.ipynb"
 
@@ -15,7 +15,7 @@ PAGE = Path(__file__).parent.parent / "book" / "catalogue.ipynb"
 @pytest.fixture
 def halving():
     """A schedule as a newcomer would add it."""
-    from lrlib.kinds import Rate, Steps
+    from lrlib.schedules.kinds import Rate, Steps
 
     @lrlib.schedule
     def halving(t, initial_learning_rate: Rate = 0.1, every: Steps = 100):

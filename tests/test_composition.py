@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import lrlib
-from lrlib.core import from_config
-from lrlib.drawing import formula_svg
+from lrlib.schedules.schedule import from_config
+from lrlib.show.drawing import formula_svg
 
 t = np.arange(40)
 cosine = lrlib.cosine(0.1, 10, 0.1)

@@ -19,12 +19,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 import lrlib
-import lrlib.explorer
-from lrlib.core import schedule
-from lrlib.explorer import _entry, _leaves
-from lrlib.kinds import Choice, Factor, Numbers, Rate
+import lrlib.show.explorer
+from lrlib.schedules.kinds import Choice, Factor, Numbers, Rate
+from lrlib.schedules.schedule import schedule
+from lrlib.show.explorer import _entry, _leaves
 
-FOLDER = Path(lrlib.explorer.__file__).parent
+FOLDER = Path(lrlib.show.explorer.__file__).parent
 FILES = ("explorer.js", "explorer.css", "mount.js")
 ORIGIN = "http://book.test/"
 

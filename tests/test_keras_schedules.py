@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import lrlib
-from lrlib.keras_schedules import FormulaSchedule
+from lrlib.libraries.keras import FormulaSchedule
 
 COMPOSED = {
     "warmup": lrlib.warmup(lrlib.cosine(0.1, 20), 5),

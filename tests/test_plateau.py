@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import lrlib
-from lrlib.optimizers import current_learning_rate
-from lrlib.plateau import ScaledSchedule
+from lrlib.training.optimizers import current_learning_rate
+from lrlib.training.plateau import ScaledSchedule
 
 x = np.ones((4, 1), "float32")
 

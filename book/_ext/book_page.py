@@ -17,7 +17,7 @@ from sphinx.config import Config
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-from lrlib.drawing import formula_svg
+from lrlib.show.drawing import formula_svg
 
 #: The words above a folded cell, by its tag.
 PROMPTS = {"check": "Checked", "solution": "Solution"}

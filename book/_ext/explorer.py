@@ -8,9 +8,9 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-import lrlib.explorer
+import lrlib.show.explorer
 
-SOURCE = Path(lrlib.explorer.__file__).parent
+SOURCE = Path(lrlib.show.explorer.__file__).parent
 FILES = ("explorer.js", "explorer.css", "mount.js")
 
 

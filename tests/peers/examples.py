@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import lrlib
-from lrlib.core import Schedule
-from lrlib.kinds import Choice, Kind, Number, Numbers
+from lrlib.schedules.kinds import Choice, Kind, Number, Numbers
+from lrlib.schedules.schedule import Schedule
 
 #: Where more than the defaults decides which class a library uses.
 _PARTICULAR = [

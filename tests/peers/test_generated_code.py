@@ -10,8 +10,8 @@ from examples import drawn, recorded
 from libraries import of_text
 
 import lrlib
-from lrlib import ports
-from lrlib.core import Schedule
+from lrlib.libraries import writing as ports
+from lrlib.schedules.schedule import Schedule
 
 PEERS = [framework for framework in ports.FRAMEWORKS if framework != "keras"]
 

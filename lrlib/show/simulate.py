@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lrlib.core import sample
-from lrlib.kinds import Number, check_whole
+from lrlib.schedules.kinds import Number, check_whole
+from lrlib.schedules.schedule import sample
 
 #: How many directions the model has.
 DIRECTIONS = 32

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from lrlib import composition as c
-from lrlib import schedules as s
-from lrlib.core import Schedule
-from lrlib.kinds import check_whole
+from lrlib.schedules import catalogue as s
+from lrlib.schedules import composition as c
+from lrlib.schedules.kinds import check_whole
+from lrlib.schedules.schedule import Schedule
 
 #: Every call that is understood, by name. Those that begin with `lr` are schedulers,
 #: which multiply the rate of an optimizer.
@@ -953,7 +953,7 @@ def _read_module(module: ast.Module) -> Any:
 
 
 def _from_keras(schedule: Any) -> Schedule:
-    from lrlib import keras_schedules
+    from lrlib.libraries import keras as keras_schedules
 
     if isinstance(schedule, keras_schedules.FormulaSchedule):
         return schedule.schedule
@@ -1005,7 +1005,7 @@ def convert(schedule_or_call: Any, *, steps: int | None = None) -> Schedule:
     if isinstance(schedule_or_call, Schedule):
         return schedule_or_call
     if "keras" in sys.modules:
-        from lrlib import keras_schedules
+        from lrlib.libraries import keras as keras_schedules
 
         if keras_schedules.is_keras_schedule(schedule_or_call):
             return _from_keras(schedule_or_call)

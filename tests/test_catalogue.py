@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import lrlib
-from lrlib import catalogue, drawing
-from lrlib.core import from_config
-from lrlib.drawing import formula_svg
-from lrlib.kinds import Choice, Number
+from lrlib import catalogue
+from lrlib.schedules.kinds import Choice, Number
+from lrlib.schedules.schedule import from_config
+from lrlib.show import drawing
+from lrlib.show.drawing import formula_svg
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_values.json").read_text())
 

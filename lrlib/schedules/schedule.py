@@ -18,8 +18,8 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 import sympy
 
-from lrlib import formula
-from lrlib.kinds import Choice, Inner, Inners, Kind, Number, Numbers
+from lrlib.schedules import formula
+from lrlib.schedules.kinds import Choice, Inner, Inners, Kind, Number, Numbers
 
 P = ParamSpec("P")
 
@@ -107,7 +107,7 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
         TypeError: an annotation is no kind.
         ValueError: lrlib has a schedule of the same name.
 
-    >>> from lrlib.kinds import Rate, Steps
+    >>> from lrlib.schedules.kinds import Rate, Steps
     >>> @schedule
     ... def halving(t, initial_learning_rate: Rate = 0.1, every: Steps = 100):
     ...     return initial_learning_rate / 2 ** (t / every)
@@ -118,7 +118,7 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
     if body is None:
         return functools.partial(schedule, requires=requires)
     if not _is_ours(body):
-        from lrlib import composition, schedules  # noqa: F401, what they define
+        from lrlib.schedules import catalogue, composition  # noqa: F401, what they define
 
         if body.__name__ in definitions and _is_ours(definitions[body.__name__].body):
             raise ValueError(
@@ -391,7 +391,7 @@ class Schedule:
     # What it becomes
 
     def __mul__(self, other: Any) -> Schedule:
-        from lrlib import composition
+        from lrlib.schedules import composition
 
         if isinstance(other, Schedule):
             return composition.product([self, other])
@@ -408,7 +408,7 @@ class Schedule:
         `lrlib.keras_schedules.FormulaSchedule`, which computes the formula
         and can be saved and loaded like Keras' own.
         """
-        from lrlib.keras_schedules import to_keras
+        from lrlib.libraries.keras import to_keras
 
         return to_keras(self)
 
@@ -441,12 +441,12 @@ class Schedule:
         <BLANKLINE>
 
         """
-        from lrlib.ports import code
+        from lrlib.libraries.writing import code
 
         return code(self, framework)
 
     def _repr_html_(self) -> str:
-        from lrlib.drawing import schedule_html
+        from lrlib.show.drawing import schedule_html
 
         return schedule_html(self)
 
@@ -494,7 +494,7 @@ def from_config(config: Mapping[str, Any]) -> Schedule:
         ValueError: the data is of no schedule that lrlib knows.
 
     """
-    from lrlib import composition, schedules  # noqa: F401, what they define
+    from lrlib.schedules import catalogue, composition  # noqa: F401, what they define
 
     try:
         definition = definitions[config["schedule"]]
@@ -618,7 +618,7 @@ def sample(source: Any, steps: int, *, initial_learning_rate: float = 0.01) -> A
     array([0.2 , 0.1 , 0.05])
 
     """
-    from lrlib.kinds import check_whole
+    from lrlib.schedules.kinds import check_whole
 
     steps = check_whole("steps", steps, low=1)
     if isinstance(source, Schedule):
@@ -628,7 +628,7 @@ def sample(source: Any, steps: int, *, initial_learning_rate: float = 0.01) -> A
     if isinstance(source, int | float | np.number):
         return np.full(steps, float(source))
     if "keras" in sys.modules:
-        from lrlib import keras_schedules
+        from lrlib.libraries import keras as keras_schedules
 
         if keras_schedules.is_keras_schedule(source):
             return keras_schedules.sample_keras(source, steps)

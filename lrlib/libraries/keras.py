@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras.optimizers import schedules as keras_schedules
 
-from lrlib import formula
-from lrlib.core import Schedule, _symbols, from_config
-from lrlib.ports import KERAS_CLASSES
+from lrlib.libraries.writing import KERAS_CLASSES
+from lrlib.schedules import formula
+from lrlib.schedules.schedule import Schedule, _symbols, from_config
 
 
 @keras.saving.register_keras_serializable(package="lrlib")

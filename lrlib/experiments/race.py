@@ -27,8 +27,8 @@ import tensorflow as tf
 from keras.src.random import seed_generator
 
 from lrlib.digits import build_model, load_digits
-from lrlib.keras_schedules import is_keras_schedule, sample_keras
-from lrlib.kinds import check_whole
+from lrlib.libraries.keras import is_keras_schedule, sample_keras
+from lrlib.schedules.kinds import check_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from lrlib.core import Schedule
+from lrlib.schedules.schedule import Schedule
 
 WIDTH, HEIGHT = 640, 160
 

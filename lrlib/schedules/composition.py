@@ -11,8 +11,7 @@ from typing import Annotated, Any
 
 from sympy import Max, Min, Mod, Piecewise
 
-from lrlib.core import Schedule, schedule
-from lrlib.kinds import (
+from lrlib.schedules.kinds import (
     Boundaries,
     Choice,
     Inner,
@@ -23,6 +22,7 @@ from lrlib.kinds import (
     RateOrZero,
     Steps,
 )
+from lrlib.schedules.schedule import Schedule, schedule
 
 One = Annotated[Schedule, Inner()]
 Several = Annotated[Sequence[Schedule], Inners()]

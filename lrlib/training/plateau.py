@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras.optimizers import schedules
 
-from lrlib.kinds import Choice, Number, check_whole
-from lrlib.optimizers import unwrap
+from lrlib.schedules.kinds import Choice, Number, check_whole
+from lrlib.training.optimizers import unwrap
 
 
 @keras.saving.register_keras_serializable(package="lrlib")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import lrlib
-from lrlib import racing, range_test
+from lrlib.experiments import finder as range_test
+from lrlib.experiments import race as racing
 
 
 def small_data(samples=96):

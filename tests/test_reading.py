@@ -12,9 +12,9 @@ import pytest
 from hypothesis import strategies
 
 import lrlib
-from lrlib.conversion import _CALLS
-from lrlib.core import from_config
-from lrlib.keras_schedules import FormulaSchedule
+from lrlib.libraries.keras import FormulaSchedule
+from lrlib.libraries.reading import _CALLS
+from lrlib.schedules.schedule import from_config
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORDED = json.loads((GOLDEN / "calls.json").read_text(encoding="utf-8"))

@@ -14,9 +14,8 @@ from typing import Any
 
 from sympy import Eq, Max, Min, Piecewise, ceiling, cos, floor, log, pi, sqrt, tanh
 
-from lrlib.core import Schedule, definitions, schedule
-from lrlib.formula import part
-from lrlib.kinds import (
+from lrlib.schedules.formula import part
+from lrlib.schedules.kinds import (
     Anneal,
     Boundaries,
     CyclicMode,
@@ -44,6 +43,7 @@ from lrlib.kinds import (
     Timescale,
     UpperBound,
 )
+from lrlib.schedules.schedule import Schedule, definitions, schedule
 
 # Flat, and without an end ------------------------------------------------------
 

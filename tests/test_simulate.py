@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lrlib
-from lrlib.simulation import DIRECTIONS
+from lrlib.show.simulate import DIRECTIONS
 
 
 def curvatures(condition_number):

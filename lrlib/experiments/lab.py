@@ -20,10 +20,12 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 from scipy.signal import lfilter
 
-from lrlib import composition, racing, schedules
-from lrlib.core import Schedule
 from lrlib.digits import build_model
-from lrlib.kinds import check_whole
+from lrlib.experiments import race as racing
+from lrlib.schedules import catalogue as schedules
+from lrlib.schedules import composition
+from lrlib.schedules.kinds import check_whole
+from lrlib.schedules.schedule import Schedule
 
 #: What can be chosen: name → a function of the learning rate.
 OPTIMIZERS: dict[str, Callable[[Any], keras.optimizers.Optimizer]] = {

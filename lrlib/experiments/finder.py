@@ -12,9 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrlib.digits import load_digits
-from lrlib.kinds import Number, check_whole
-from lrlib.optimizers import unwrap
-from lrlib.racing import (
+from lrlib.experiments.race import (
     _check_part,
     _check_seeds,
     _gives_probabilities,
@@ -22,7 +20,9 @@ from lrlib.racing import (
     _progress_bar,
     batches,
 )
-from lrlib.schedules import exponential_sweep
+from lrlib.schedules.catalogue import exponential_sweep
+from lrlib.schedules.kinds import Number, check_whole
+from lrlib.training.optimizers import unwrap
 
 
 def find_learning_rate(

@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 
 import lrlib
-from lrlib import racing
+from lrlib.experiments import race as racing
 
 # Workers cannot import this file: what it defines travels by value.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -20,9 +20,9 @@ import sympy
 from sympy import And, Eq, Gt, Le, Lt, Not, floor
 from sympy.printing.pycode import PythonCodePrinter
 
-from lrlib import formula
-from lrlib.core import Schedule
-from lrlib.kinds import Choice, Numbers
+from lrlib.schedules import formula
+from lrlib.schedules.kinds import Choice, Numbers
+from lrlib.schedules.schedule import Schedule
 
 #: Where a number goes in a template: `{alpha}`, `{values.0}`, `{schedule.alpha}`.
 PLACEHOLDER = re.compile(r"\{([a-z_][\w.]*)\}", re.IGNORECASE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from lrlib import optimizers
+from lrlib.training import optimizers
 
 
 class RecordLearningRate(keras.callbacks.Callback):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import lrlib
-from lrlib import ports
-from lrlib.core import from_config
+from lrlib.libraries import writing as ports
+from lrlib.schedules.schedule import from_config
 
 RECORDED = json.loads(
     (Path(__file__).parent / "golden" / "ports.json").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import lrlib
-from lrlib import laboratory
+from lrlib.experiments import lab as laboratory
 
 X = np.eye(8, dtype=np.float32)
 Y = np.arange(8)

@@ -18,10 +18,12 @@ import anywidget
 import sympy
 import traitlets
 
-from lrlib import formula, ports, simulation
-from lrlib.core import Schedule, _symbol
-from lrlib.drawing import curve_svg
-from lrlib.kinds import Choice, Inner, Inners, Kind, Number, Numbers
+from lrlib.libraries import writing as ports
+from lrlib.schedules import formula
+from lrlib.schedules.kinds import Choice, Inner, Inners, Kind, Number, Numbers
+from lrlib.schedules.schedule import Schedule, _symbol
+from lrlib.show import simulate as simulation
+from lrlib.show.drawing import curve_svg
 
 _FOLDER = Path(__file__).parent
 

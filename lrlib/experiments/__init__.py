@@ -1,0 +1,1 @@
+"""What a schedule does to training, measured."""

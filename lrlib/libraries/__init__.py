@@ -1,0 +1,1 @@
+"""Schedules in Keras and in other libraries: written and read."""

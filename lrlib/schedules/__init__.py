@@ -1,0 +1,1 @@
+"""What a schedule is, and all of them."""

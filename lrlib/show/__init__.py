@@ -1,0 +1,1 @@
+"""Schedules to look at: sampled, plotted, drawn, explored."""
