@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page, expect
 
 import lrlib
@@ -39,6 +39,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     kernel = {"name": "python3", "display_name": "Python 3"}
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "explorer.ipynb")
+    stored = new_output("display_data", {"text/html": lrlib.noam()._repr_html_()})
+    cells = [new_code_cell("import lrlib\nlrlib.noam()", outputs=[stored])]
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, folder / "schedule.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -143,4 +147,27 @@ def test_a_slider_moved_in_jupyterlab_is_read_back_by_the_next_cell(
     expect(widget.locator(".head .title")).to_have_text("rex", timeout=PATIENCE)
     expect(alpha).to_have_count(0)
     assert errors == []
+    context.close()
+
+
+def test_a_formula_shows_before_its_notebook_is_trusted_and_when_it_is_run(
+    browser: Browser, lab: str
+) -> None:
+    context = browser.new_context(viewport={"width": 1300, "height": 1100})
+    page = context.new_page()
+    page.goto(f"{lab}/lab/tree/schedule.ipynb", timeout=PATIENCE)
+    output = page.locator(".jp-OutputArea-output")
+    # What somebody else has stored may hold no MathML: JupyterLab sets the LaTeX.
+    expect(output.locator("mjx-container")).to_be_visible(timeout=PATIENCE)
+    expect(output.locator(".lrlib-formula")).to_be_hidden()
+    expect(output.locator("math")).to_have_count(0)
+
+    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
+    expect(ready).to_be_visible(timeout=PATIENCE)
+    run_cell(page, 0)
+    formula = output.locator(".lrlib-formula math")
+    expect(formula).to_be_visible(timeout=PATIENCE)
+    expect(formula).to_have_css("font-family", re.compile("Cambria Math.*, math"))
+    expect(output.locator("mjx-container")).to_be_hidden()
+    expect(output.locator("polyline")).to_be_visible()
     context.close()
