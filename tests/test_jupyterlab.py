@@ -160,7 +160,7 @@ def test_a_formula_shows_before_its_notebook_is_trusted_and_when_it_is_run(
     # What somebody else has stored may hold no MathML: JupyterLab sets the LaTeX.
     expect(output.locator("mjx-container")).to_be_visible(timeout=PATIENCE)
     expect(output.locator(".lrlib-formula")).to_be_hidden()
-    expect(output.locator("math")).to_have_count(0)
+    expect(output.locator(".lrlib-formula math")).to_have_count(0)
 
     ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
     expect(ready).to_be_visible(timeout=PATIENCE)

@@ -12,9 +12,9 @@ from lrlib.show.mathml import mathml
 WIDTH, HEIGHT = 640, 160
 
 
-#: Goes with every output, because a notebook has no style sheet for it. Where a notebook
-#: isn't trusted, JupyterLab removes this style and the tags of MathML and SVG. What they
-#: held stays hidden then, and JupyterLab typesets the LaTeX beside it.
+#: Goes with every output, because a notebook has no style sheet for it. In a notebook
+#: that isn't trusted, JupyterLab removes this style and the tags of MathML and SVG.
+#: What they held stays hidden then, and JupyterLab typesets the LaTeX beside it.
 STYLE = (
     ".lrlib-formula,.lrlib-curve{display:block!important}"
     ".lrlib-formula+span{display:none}"
