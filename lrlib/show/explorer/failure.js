@@ -6,7 +6,7 @@ import { h } from "./elements.js";
 export function showFailure(el, picture, error) {
 	const sentence = picture
 		? "This explorer failed, so you see only a picture of its curve, without sliders. "
-		: "This explorer failed, so its curve and sliders are missing. ";
+		: "This explorer failed, so its curve and sliders are gone. ";
 	const words = `${sentence}The rest of the page works as before. What went wrong:`;
 	const message = h("pre", {}, h("code", {}, `${error?.message ?? error}`));
 	const failure = h("div", { class: "failure", role: "alert" }, h("p", {}, words), message);
