@@ -22,7 +22,7 @@ import lrlib
 import lrlib.show.explorer
 from lrlib.schedules.kinds import Choice, Factor, Numbers, Rate
 from lrlib.schedules.schedule import schedule
-from lrlib.show.explorer import _entry, _leaves
+from lrlib.show.explorer import _entry
 
 FOLDER = Path(lrlib.show.explorer.__file__).parent
 FILES = ("explorer.js", "explorer.css", "mount.js")
@@ -688,7 +688,7 @@ def test_a_schedule_of_another_shape_brings_its_formula():
     paths = [
         c["path"] for c in explorer.spec["schedules"]["piecewise_constant"]["controls"]
     ]
-    assert paths == [path for path, *_ in _leaves(longer)]
+    assert paths == [leaf.path for leaf in longer.leaves()]
     explorer.state = {
         **explorer.state,
         "params": {**explorer.state["params"], "values.3": 0.05},
