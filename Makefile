@@ -14,7 +14,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 # One thread an op: the same numbers on any number of cores, and races are faster.
 export TF_NUM_INTRAOP_THREADS := 1
 
-.PHONY: help book test test-peers lab execute lint lock lock-peers bench lighthouse clean
+.PHONY: help book test test-peers lab execute lint count lock lock-peers bench lighthouse clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,6 +58,10 @@ lint: $(READY) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+count: $(READY) ## how many lines of code lrlib has, without docstrings, comments and blanks
+	$(BIN)/python tests/count.py lrlib
 
 lock: $(READY) ## write requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --fork-strategy fewest --python-version 3.11 \

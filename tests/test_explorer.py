@@ -24,7 +24,7 @@ import lrlib.show.explorer
 from lrlib.schedules import formula
 from lrlib.schedules.kinds import Choice, Factor, Numbers, Rate
 from lrlib.schedules.schedule import schedule
-from lrlib.show.explorer import _entry, _leaves, bundle
+from lrlib.show.explorer import _entry, bundle
 
 FOLDER = Path(lrlib.show.explorer.__file__).parent
 ORIGIN = "http://book.test/"
@@ -848,7 +848,7 @@ def test_a_schedule_of_another_shape_brings_its_formula():
     explorer.schedule = longer
     added = explorer.spec["schedules"][explorer.state["schedule"]]
     paths = [control["path"] for control in added["controls"]]
-    assert paths == [path for path, *_ in _leaves(longer)]
+    assert paths == [leaf.path for leaf in longer.leaves()]
     explorer.state = {
         **explorer.state,
         "params": {**explorer.state["params"], "values.3": 0.05},

@@ -8,20 +8,18 @@ what is dialed in. This module keeps `state` in step with `Explorer.schedule`.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
-from itertools import pairwise, product
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import anywidget
-import sympy
 import traitlets
 
 from lrlib.libraries import writing as ports
 from lrlib.schedules import formula
-from lrlib.schedules.kinds import Choice, Inner, Inners, Kind, Number, Numbers
-from lrlib.schedules.schedule import Schedule, _symbol
+from lrlib.schedules.kinds import Choice, Inners, Number
+from lrlib.schedules.schedule import Schedule
 from lrlib.show import simulate as simulation
 from lrlib.show.drawing import curve_svg
 from lrlib.show.explorer import bundle
@@ -31,7 +29,7 @@ _FOLDER = Path(__file__).parent
 MOST_STEPS = 100_000
 
 #: Settings that belong to no schedule: their kind and what they are called.
-VIEW: dict[str, tuple[Kind, str]] = {
+VIEW: dict[str, tuple[Number | Choice, str]] = {
     "steps": (Number((10, 5000), low=2, high=MOST_STEPS, whole=True), "steps"),
     "steps_per_epoch": (
         Number((1, 2000), low=1, high=MOST_STEPS, whole=True),
@@ -161,7 +159,7 @@ class Explorer(anywidget.AnyWidget):
     @traitlets.observe("state")
     def _from_browser(self, change: Any) -> None:
         offered = self._offered[self.state["schedule"]]
-        self.schedule = _filled(offered, self.state["params"])
+        self.schedule = offered.fill(self.state["params"])
 
     @traitlets.observe("schedule")
     def _to_browser(self, change: Any) -> None:
@@ -204,61 +202,14 @@ class Explorer(anywidget.AnyWidget):
 # What the browser gets ----------------------------------------------------------
 
 
-def _leaves(schedule: Schedule, prefix: str = "") -> Iterator[tuple[Any, ...]]:
-    """Yield each number and choice: its path, its group, its label, kind and value."""
-    group = f"{prefix[:-1]}: {schedule.name}" if prefix else ""
-    for name, kind in schedule.definition.kinds.items():
-        value, path = schedule.params[name], prefix + name
-        if isinstance(kind, Number | Choice):
-            yield path, group, name, kind, value
-        elif isinstance(kind, Numbers):
-            for i, number in enumerate(value):
-                yield f"{path}.{i}", group, f"{name}[{i}]", kind.each, number
-        elif isinstance(kind, Inner):
-            yield from _leaves(value, f"{path}.")
-        else:
-            for i, inner in enumerate(value):
-                yield from _leaves(inner, f"{path}.{i}.")
-
-
 def _values(schedule: Schedule) -> dict[str, Any]:
-    return {path: value for path, *_, value in _leaves(schedule)}
-
-
-def _filled(
-    schedule: Schedule,
-    values: Mapping[str, Any],
-    *,
-    check: bool = True,
-    prefix: str = "",
-) -> Schedule:
-    """Return the schedule with the values that `_leaves` names by path."""
-    params: dict[str, Any] = {}
-    for name, kind in schedule.definition.kinds.items():
-        value, path = schedule.params[name], prefix + name
-        if isinstance(kind, Number | Choice):
-            params[name] = values.get(path, value)
-        elif isinstance(kind, Numbers):
-            params[name] = tuple(
-                values.get(f"{path}.{i}", number) for i, number in enumerate(value)
-            )
-        elif isinstance(kind, Inner):
-            params[name] = _filled(value, values, check=check, prefix=f"{path}.")
-        else:
-            params[name] = tuple(
-                _filled(inner, values, check=check, prefix=f"{path}.{i}.")
-                for i, inner in enumerate(value)
-            )
-    if not check:
-        return Schedule(schedule.definition, params)
-    return schedule.definition.make(**params)
+    return {leaf.path: leaf.value for leaf in schedule.leaves()}
 
 
 def _alike(one: Schedule, other: Schedule) -> bool:
-    """Say whether two schedules have the same sliders and formulas."""
-    return one.definition is other.definition and [
-        (path, group) for path, group, *_ in _leaves(one)
-    ] == [(path, group) for path, group, *_ in _leaves(other)]
+    """Return whether two schedules have the same sliders and formulas."""
+    sliders = [[(leaf.path, leaf.group) for leaf in s.leaves()] for s in (one, other)]
+    return one.definition is other.definition and sliders[0] == sliders[1]
 
 
 def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
@@ -271,79 +222,29 @@ def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
 
 def _entry(schedule: Schedule) -> dict[str, Any]:
     """Describe a schedule: its controls, and a formula for every set of choices."""
-    leaves = list(_leaves(schedule))
-    choices = {path: kind.options for path, _, _, kind, _ in leaves if _chosen(kind)}
+    leaves = list(schedule.leaves())
+    choices = {leaf.path: leaf.kind.options for leaf in leaves if leaf.kind.options}
     variants = {}
     for options in product(*choices.values()):
         chosen = dict(zip(choices, options, strict=True))
         # The numbers may not go with these choices; the browser checks that.
-        variant = _filled(schedule, chosen, check=False)
+        variant = schedule.fill(chosen, make=False)
+        conditions = variant.conditions()
         variants[json.dumps(options, separators=(",", ":"))] = {
             "formula": formula.tree(variant.named_formula),
-            "requires": [[words, formula.tree(c)] for words, c in _requires(variant)],
+            "requires": [[words, formula.tree(c)] for words, c in conditions],
             "code": _code(variant),
         }
     return {
         "doc": schedule.definition.doc.partition("\n")[0],
-        "controls": [
-            {**_control(path, group, label, kind), "value": value}
-            for path, group, label, kind, value in leaves
-        ],
+        "controls": [{**_control(*leaf[:4]), "value": leaf.value} for leaf in leaves],
         "choices": list(choices),
         "variants": variants,
     }
 
 
-def _chosen(kind: Kind) -> bool:
-    return isinstance(kind, Choice)
-
-
 def _control(path: str, group: str, label: str, kind: Any) -> dict[str, Any]:
-    control: dict[str, Any] = {"path": path, "group": group, "label": label}
-    if _chosen(kind):
-        return {**control, "options": list(kind.options)}
-    return {
-        **control,
-        "words": str(kind),
-        "slider": list(kind.slider),
-        "low": kind.low if math.isfinite(kind.low) else None,
-        "high": kind.high if math.isfinite(kind.high) else None,
-        "above": kind.above,
-        "below": kind.below,
-        "whole": kind.whole,
-        "log": kind.log,
-        # A length: its slider goes as far as the step axis.
-        "length": kind.span > 0,
-    }
-
-
-def _requires(schedule: Schedule, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the conditions between parameters, in words and as SymPy relations."""
-    arguments: dict[str, Any] = {}
-    for name, kind in schedule.definition.kinds.items():
-        value, path = schedule.params[name], prefix + name
-        if isinstance(kind, Number):
-            arguments[name] = _symbol(path, kind)
-        elif isinstance(kind, Numbers):
-            symbols = [_symbol(f"{path}.{i}", kind.each) for i in range(len(value))]
-            arguments[name] = tuple(symbols)
-            if kind.increasing and len(symbols) > 1:
-                ordered = sympy.And(*(a < b for a, b in pairwise(symbols)))
-                yield f"{schedule.name}: {name} must increase", ordered
-        else:
-            arguments[name] = value
-            if isinstance(kind, Inner):
-                yield from _requires(value, f"{path}.")
-            elif isinstance(kind, Inners):
-                for i, inner in enumerate(value):
-                    yield from _requires(inner, f"{path}.{i}.")
-    for words, holds in schedule.definition.requires.items():
-        try:
-            condition = sympy.sympify(holds(**arguments))
-        except TypeError:  # no relation of symbols: only Python can check it
-            continue
-        if condition != True:  # noqa: E712
-            yield f"{schedule.name}: {words}", condition
+    return {"path": path, "group": group, "label": label, **kind.control()}
 
 
 def _code(schedule: Schedule) -> dict[str, Any]:
