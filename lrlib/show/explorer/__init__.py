@@ -1,8 +1,8 @@
 """`explore`: schedules with sliders, in a live notebook and on the published page.
 
 The same JavaScript, `explorer.js` and what it imports, draws in both. All it gets is
-data: `spec` lists the schedules with their parameters, bounds and formulas, `state` holds
-what is dialed in. This module keeps `state` in step with `Explorer.schedule`.
+data: `spec` lists the schedules with their parameters, bounds and formulas, and `state`
+holds what is dialed in. This module keeps `state` in step with `Explorer.schedule`.
 """
 
 from __future__ import annotations
