@@ -167,17 +167,21 @@ def elsewhere(asked, site):
 
 
 def move_every_slider(tab):
-    """Move each slider a little and to its ends, see a curve change, and go back."""
+    """Move each slider until a curve changes, and go back."""
     for explorer in tab.locator(".lrlib-explorer").all():
         sliders = explorer.locator(".side [type=range]:visible").all()
         assert sliders
         for slider in sliders:
-            value, seen = slider.input_value(), {explorer.evaluate(CURVES)}
+            value, before = slider.input_value(), explorer.evaluate(CURVES)
+            # One step may be too short to see. At an end the value may not go with the
+            # other parameters: no curve there.
             for key in ("ArrowRight", "Home", "End"):
                 slider.press(key)
-                seen.add(explorer.evaluate(CURVES))
-            # At its ends it may not go with the other parameters: no curve there.
-            assert len(seen - {0}) > 1, slider.get_attribute("aria-label")
+                after = explorer.evaluate(CURVES)
+                if after and after != before:
+                    break
+            else:
+                pytest.fail(f"no curve follows {slider.get_attribute('aria-label')}")
             slider.fill(value)
 
 
