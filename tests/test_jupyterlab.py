@@ -142,10 +142,16 @@ def test_a_slider_moved_in_jupyterlab_is_read_back_by_the_next_cell(
     rate = page.get_by_role("textbox", name="initial_learning_rate", exact=True)
     expect(rate).to_have_value("0.2")
 
+    # A new schedule joins the picker; the pin and the old one's values stay.
+    page.get_by_role("button", name="Pin", exact=True).click()
     run_cell(page, 3)
-    widget = page.locator(".lrlib-explorer").first
-    expect(widget.locator(".head .title")).to_have_text("rex", timeout=PATIENCE)
+    picker = page.get_by_label("Schedule")
+    expect(picker).to_have_value("rex", timeout=PATIENCE)
     expect(alpha).to_have_count(0)
+    expect(page.locator(".lrlib-explorer .lines path")).to_have_count(4)
+    expect(page.locator(".pins li")).to_contain_text("cosine A")
+    picker.select_option("cosine")
+    expect(alpha).to_have_value("0.25")
     assert errors == []
     context.close()
 

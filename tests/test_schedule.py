@@ -105,10 +105,18 @@ def test_a_config_is_plain_data_and_comes_back():
 
 
 @pytest.mark.parametrize(
-    "config", [None, {}, {"schedule": "sine", "params": {}}, {"schedule": "cosine"}, 3]
+    "config",
+    [
+        None,
+        {},
+        {"schedule": "sine", "params": {}},
+        {"schedule": "cosine"},
+        3,
+        {"schedule": "cosine", "params": []},
+    ],
 )
 def test_a_config_of_no_schedule_is_a_value_error(config):
-    with pytest.raises(ValueError, match="no schedule of lrlib"):
+    with pytest.raises(ValueError, match="not a schedule of lrlib"):
         from_config(config)
 
 
