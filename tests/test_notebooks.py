@@ -63,14 +63,15 @@ def test_there_are_notebooks():
 
 
 def test_what_it_shows_is_of_today(notebook, path):
-    assert notebook.metadata.get("digest") == execute.digest(notebook), (
+    assert execute.is_current(notebook), (
         f"{path.name} was not run with the code as it is: make execute"
     )
 
 
 def test_it_is_stored_clean(notebook, path):
     assert path.stat().st_size < BYTES
-    assert set(notebook.metadata) == {"digest", "kernelspec", "language_info"}
+    known = {"digest", "kernelspec", "language_info", "modules"}
+    assert set(notebook.metadata) == known
     assert notebook.metadata.kernelspec == execute.KERNELSPEC
     for cell in notebook.cells:
         assert set(cell.metadata) <= {"tags"}, cell.id
