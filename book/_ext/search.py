@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +103,8 @@ class Article(HTMLParser):
                 )
             return
         parent = self._stack[-1]
-        if tag in BLOCKS and not parent.in_row:
-            self._end_line()
+        if tag in BLOCKS:
+            self._end_block(parent)
         if "cell" in classes:
             self._draws = DRAWS in classes
         element = Element(
@@ -142,10 +144,10 @@ class Article(HTMLParser):
         """Go out of an element, and of those left open within it."""
         if all(element.tag != tag for element in self._stack):
             return
-        if tag == "tr" or (
-            tag in BLOCKS and not self._stack[-1].in_row
-        ):
+        if tag == "tr":
             self._end_line()
+        elif tag in BLOCKS:
+            self._end_block(self._stack[-1])
         closed = None
         while closed != tag:
             element = self._stack.pop()
@@ -168,6 +170,13 @@ class Article(HTMLParser):
             )
             self._document.synonyms += filter(None, words)
 
+    def _end_block(self, parent: Element) -> None:
+        """End a line, but not the row of a table."""
+        if parent.in_row:
+            self._words.append(" ")
+        else:
+            self._end_line()
+
     def _end_line(self) -> None:
         """Give the words since the last line to the document."""
         text, self._words = "".join(self._words), []
@@ -189,28 +198,53 @@ class Article(HTMLParser):
 
 
 def collect(folder: Path, names: list[str]) -> dict[str, Any]:
-    """Return what engine.js reads, from the pages with these names."""
+    """Return what engine.js reads, from the pages with these names.
+
+    Most words come again and again. So that the browser reads each of
+    them once, a text is a list of numbers: places in `words`, the most
+    frequent first, where 0 ends a line.
+    """
     pages: list[list[str]] = []
-    sections: list[list[Any]] = []
+    found: list[tuple[int, Document]] = []
     for name in names:
         html = (folder / f"{name}.html").read_text("utf-8")
-        documents = Article(html).documents
-        sections += (
-            [
-                len(pages),
-                document.anchor,
-                document.title,
-                document.synonyms,
-                "\n".join(document.text),
-                "\n".join(document.code),
-            ]
-            for document in documents
-            if document.title
-        )
+        documents = [d for d in Article(html).documents if d.title]
+        found += ((len(pages), document) for document in documents)
         if documents:
             pages.append([f"{name}.html", documents[0].title])
+    count = Counter(
+        word
+        for _, document in found
+        for line in (*document.text, *document.code)
+        for word in line.split()
+    )
+    words = sorted(count, key=lambda word: (-count[word], word))
+    place = {word: number for number, word in enumerate(words, 1)}
+
+    def numbers(lines: list[str]) -> list[int]:
+        split = (
+            [place[word] for word in line.split()] for line in lines
+        )
+        return list(chain.from_iterable([*line, 0] for line in split))
+
+    sections = [
+        [
+            page,
+            document.anchor,
+            document.title,
+            document.synonyms,
+            numbers(document.text),
+            numbers(document.code),
+        ]
+        for page, document in found
+    ]
     symptoms = f"{SYMPTOMS}.html" if SYMPTOMS in names else ""
-    return {"pages": pages, "sections": sections, "symptoms": symptoms}
+    return {
+        "pages": pages,
+        "words": ["", *words],
+        "sections": sections,
+        "symptoms": symptoms,
+    }
 
 
 def write_documents(app: Sphinx, error: Exception | None) -> None:
@@ -219,10 +253,12 @@ def write_documents(app: Sphinx, error: Exception | None) -> None:
         return
     data = collect(Path(app.outdir), sorted(app.env.found_docs))
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    static = Path(app.outdir) / "_static"
-    (static / "search" / "documents.js").write_text(
-        f"bookSearch.documents({text});\n", "utf-8"
+    # A browser reads JSON faster than the same in its own language.
+    script = (
+        f"bookSearch.documents({json.dumps(text, ensure_ascii=False)});"
     )
+    static = Path(app.outdir) / "_static"
+    (static / "search" / "documents.js").write_text(script, "utf-8")
     for name in UNUSED:
         (static / name).unlink(missing_ok=True)
 

@@ -6,14 +6,14 @@ globalThis.bookSearch = (() => {
   /* Words that say nothing about what is sought. */
   const STOP = new Set(
     ("a about all am an and any are as at be been being but by can could did do does " +
-      "doing for from get gets getting got had has have having how i if in into is it " +
+      "doing during for from get gets getting got had has have having how i if in into is it " +
       "its just make me must my of on or our so still that the their them then there these " +
       "they this those to too was we were what when where which while who why will " +
       "with would you your").split(" "),
   );
-  /* A word; dots, hyphens and underscores inside of it belong to it. */
-  const WORD = /[\p{L}\p{N}_]+(?:[.'’‐-–/-][\p{L}\p{N}_]+)*/gu;
-  const BETWEEN = /[.'’‐-–/-]/;
+  /* A word: learning_rate, warm-up, don't, 0.1; of a.b there are two. */
+  const WORD = /[\p{L}\p{N}_]+(?:(?:[’'‐-]|(?<=\d)\.(?=\d))[\p{L}\p{N}_]+)*/gu;
+  const BETWEEN = /[‐-]/;
   const SIMPLE = /^[A-Z]?[a-z]+$/;
   const NUMBER = /^[\d.]+(?:e-?\d+)?$/;
   /* The parts of camelCase, of snake_case and of 1cycle. */
@@ -28,11 +28,13 @@ globalThis.bookSearch = (() => {
   const IN_ORDER = 1.5;
   const TITLE_IN_ORDER = 2.5;
   const TITLE_SAID = 2;
-  const TITLE_EXACT = 1;
-  /* Of a pasted traceback, the rarest words are enough. */
+  const LITTLE = 6;
+  const NAMED = 3;
+  /* Of a pasted traceback the end says most, and the rarest words are enough. */
   const MOST_WORDS = 40;
   const MOST_CHARACTERS = 4000;
   const RANKED = 60;
+  const MOST_RESULTS = 30;
   /* What scores less than this part of the best is left out. */
   const LEAST = 0.02;
   const EXCERPT = 190;
@@ -98,7 +100,8 @@ globalThis.bookSearch = (() => {
     return found;
   }
 
-  const split = (text) => text.replaceAll("\n", " ").split(" ");
+  const split = (text) => text.split(/\s+/);
+  const formsIn = (text) => split(text).flatMap((chunk) => read(chunk).all);
   const wordsOf = (text) => split(text).flatMap((chunk) => read(chunk).words);
   /* What it says, stemmed, in its order, between spaces, to look phrases up in. */
   function flowOf(text) {
@@ -109,35 +112,38 @@ globalThis.bookSearch = (() => {
 
   /* ---- the index ---- */
 
-  let index, sections, symptoms;
+  let index, sections, symptoms, words;
   const frequency = new Map();
 
-  function documents(data) {
-    const fields = Object.keys(BOOST);
+  function documents(json) {
+    const data = JSON.parse(json);
+    ({ symptoms, words } = data);
+    const chunk = words.map(read);
+    const formsAt = (numbers) => {
+      const found = [];
+      for (const number of numbers) {
+        for (const form of chunk[number].all) found.push(form);
+      }
+      return found;
+    };
     const tokens = [];
     sections = data.sections.map(([page, anchor, title, synonyms, text, code], id) => {
       const [path, name] = data.pages[page];
-      const names = synonyms.join(" ");
-      const content = { title, synonyms: names, text, code, page: name };
-      const flows = { title: " ", synonyms: "", text: "", code: "", page: "" };
-      tokens[id] = {};
-      for (const field of fields) {
-        const found = [];
-        for (const chunk of split(content[field])) {
-          const { flow, all } = read(chunk);
-          flows[field] += flow;
-          for (const form of all) found.push(form);
-        }
-        tokens[id][field] = found;
-      }
-      // How often code repeats a name says nothing.
-      tokens[id].code = [...new Set(tokens[id].code)];
+      const names = [title, ...synonyms];
+      tokens[id] = {
+        title: formsIn(title),
+        synonyms: formsIn(synonyms.join(" ")),
+        text: formsAt(text),
+        // How often code repeats a name says nothing, nor do its numbers.
+        code: [...new Set(formsAt(new Set(code)))].filter((form) => !NUMBER.test(form)),
+        page: formsIn(name),
+      };
       return {
         id, title, text, code,
         page: name,
         href: `${path}#${anchor}`,
-        titles: [title, ...synonyms].map(flowOf),
-        flow: flows.title + flows.synonyms + flows.text + flows.code,
+        names: names.map((said) => said.toLowerCase()),
+        titles: names.map(flowOf),
       };
     });
     for (const { title, synonyms, text, code } of tokens) {
@@ -146,14 +152,23 @@ globalThis.bookSearch = (() => {
       }
     }
     index = new MiniSearch({
-      fields,
+      fields: Object.keys(BOOST),
       extractField: ({ id }, name) => (name === "id" ? id : tokens[id][name]),
       stringifyField: (list) => list,
       tokenize: (list) => list,
       processTerm: (form) => form,
     });
     index.addAll(sections);
-    ({ symptoms } = data);
+  }
+
+  /* The lines of a section, from their numbers. */
+  function linesOf(numbers) {
+    const lines = [[]];
+    for (const number of numbers) {
+      if (number) lines.at(-1).push(words[number]);
+      else lines.push([]);
+    }
+    return lines.map((line) => line.join(" ")).filter(Boolean);
   }
 
   /* How much a form says: little where many sections have it. */
@@ -182,9 +197,9 @@ globalThis.bookSearch = (() => {
     return pairs;
   }
 
-  /* How much of that a text has, from 0 to 1. */
-  function share(pairs, flow) {
-    let [all, found] = [0, 0];
+  /* How much of that a text has, from 0 to 1; less if it is little in all. */
+  function share(pairs, flow, little = 0) {
+    let [all, found] = [little, 0];
     for (const [pair, says] of pairs) {
       all += says;
       if (flow.includes(pair)) found += says;
@@ -194,9 +209,9 @@ globalThis.bookSearch = (() => {
 
   /* The sections that answer a query, best first. */
   function search(query) {
-    const text = query.slice(0, MOST_CHARACTERS).replace(LR, "$& learning rate");
+    const text = query.slice(-MOST_CHARACTERS).replace(LR, "$& learning rate");
     const terms = chosen(wordsOf(text));
-    if (!terms.length) return [];
+    if (!terms.length) return byTitle(query);
     const roles = new Map();
     terms.forEach(({ whole, parts }, i) => {
       for (const form of parts) {
@@ -221,6 +236,7 @@ globalThis.bookSearch = (() => {
       maxFuzzy: 2,
     });
     const flow = flowOf(text);
+    const said = query.trim().toLowerCase();
     const pairs = neighbors(flow);
     const weights = terms.map(({ whole: [form] }) => roles.get(form).boost * weight(form));
     const total = weights.reduce((sum, value) => sum + value, 0);
@@ -233,45 +249,62 @@ globalThis.bookSearch = (() => {
       const titled = section.titles.map(
         (title) =>
           TITLE_IN_ORDER * share(pairs, title) +
-          TITLE_SAID * share(neighbors(title), flow) +
-          TITLE_EXACT * (title === flow),
+          TITLE_SAID * share(neighbors(title), flow, LITTLE),
       );
+      section.flow ??= flowOf([...section.names, ...linesOf(section.text), ...linesOf(section.code)].join(" "));
       const order = 1 + IN_ORDER * share(pairs, section.flow) + Math.max(...titled);
-      const matched = new Set(Object.keys(match));
+      const named = section.names.includes(said) ? NAMED : 1;
       return {
-        title: section.title,
-        page: section.page,
-        href: section.href,
-        score: (score / queryTerms.length) * (0.25 + covered) * order,
-        matched,
-        excerpt: () => excerpt(section, matched, pairs),
+        ...shown(section, new Set(Object.keys(match)), pairs),
+        score: (score / queryTerms.length) * (0.25 + covered) * order * named,
       };
     });
     ranked.sort((a, b) => b.score - a.score);
-    return ranked.filter(({ score }) => score > LEAST * ranked[0].score);
+    return ranked
+      .filter(({ score }) => score > LEAST * ranked[0].score)
+      .slice(0, MOST_RESULTS);
+  }
+
+  /* For a query of nothing but small words: the headings that say it. */
+  function byTitle(query) {
+    const said = query.trim().toLowerCase();
+    return said
+      ? sections
+          .filter(({ title }) => ` ${title.toLowerCase()} `.includes(` ${said} `))
+          .map((section) => shown(section, new Set(), new Map()))
+      : [];
   }
 
   /* ---- what is shown of a section ---- */
 
+  const shown = (section, matched, pairs) => ({
+    title: section.title,
+    page: section.page,
+    href: section.href,
+    matched,
+    excerpt: () => excerpt(section, matched, pairs),
+  });
+
   const SENTENCES = /(?<=[.!?:]["”’)]?)\s+(?=[\p{Lu}\p{N}"“(])/u;
 
   /* The sentence or the line of code that has most of what is sought. */
-  function excerpt({ text, code }, matched, pairs) {
-    const sentences = text.split("\n").flatMap((block) => block.split(SENTENCES));
-    let best = sentences[0];
+  function excerpt(section, matched, pairs) {
+    section.lines ??= [
+      ...linesOf(section.text)
+        .flatMap((block) => block.split(SENTENCES))
+        .map((line) => ({ line, factor: 1, forms: new Set(formsIn(line)) })),
+      ...linesOf(section.code)
+        .map((line) => ({ line, factor: 0.6, forms: new Set(formsIn(line)) })),
+    ];
+    let best = section.lines[0]?.line ?? "";
     let most = 0;
-    const look = (line, factor) => {
-      const hits = new Set();
-      for (const { all } of wordsOf(line)) {
-        for (const form of all) if (matched.has(form)) hits.add(form);
-      }
-      let sum = 0;
-      for (const form of hits) sum += weight(form);
-      sum *= factor * (1 + 2 * share(pairs, flowOf(line)));
-      if (sum > most) [best, most] = [line, sum];
-    };
-    for (const sentence of sentences) look(sentence, 1);
-    for (const line of code.split("\n")) look(line.trim(), 0.6);
+    for (const { line, factor, forms } of section.lines) {
+      let says = 0;
+      for (const form of forms) if (matched.has(form)) says += weight(form);
+      if (!says) continue;
+      says *= factor * (1 + 2 * share(pairs, flowOf(line)));
+      if (says > most) [best, most] = [line, says];
+    }
     return shorten(best, matched);
   }
 

@@ -5,7 +5,6 @@
   const root = document.documentElement.dataset.content_root ?? "./";
   const here = document.currentScript.src.replace(/[^/]*$/, "");
   const IN_DIALOG = 8;
-  const ON_PAGE = 40;
 
   /* ---- the index, when somebody searches ---- */
 
@@ -23,7 +22,7 @@
     loading ??= Promise.all(
       ["minisearch.js", "engine.js", "documents.js"].map(script),
     ).catch((error) => {
-      loading = undefined; // the next key tries again
+      loading = undefined;
       throw error;
     });
     return loading;
@@ -80,7 +79,8 @@
     }
 
     function nothing(query) {
-      say(`Nothing found for “${query}”. `);
+      const said = query.length > 80 ? `${query.slice(0, 80)} …` : query;
+      say(`Nothing found for “${said}”. `);
       const symptoms = bookSearch.symptoms();
       if (symptoms) {
         const link = make("a", "", "symptoms and error messages");
@@ -102,6 +102,7 @@
       const results = bookSearch.search(query);
       list.replaceChildren(...results.slice(0, most).map(item));
       list.hidden = !results.length;
+      list.scrollTop = 0;
       if (!results.length) {
         nothing(query);
       } else if (results.length > most && dialog) {
@@ -124,7 +125,10 @@
       }
     }
 
-    input.addEventListener("focus", () => load().catch(() => {}));
+    input.addEventListener("focus", ({ relatedTarget }) => {
+      load().catch(() => {}); // the next key tries again, and says why
+      if (!list.contains(relatedTarget)) input.select();
+    });
     input.addEventListener("input", update);
 
     /* Arrows walk from the field through the results; a letter goes back to it. */
@@ -139,8 +143,10 @@
       else if (event.key === "ArrowUp" && at === 0) input.focus();
       else if (event.key === "Home" && at > 0) all[0].focus();
       else if (event.key === "End" && at >= 0) all.at(-1).focus();
-      else if (event.key === "Enter" && inField && all.length) all[0].click();
-      else if (at >= 0 && (event.key.length === 1 || event.key === "Backspace")) {
+      else if (event.key === "Enter" && inField && all.length) {
+        if (dialog) all[0].click();
+        else all[0].focus();
+      } else if (at >= 0 && (event.key.length === 1 || event.key === "Backspace")) {
         input.focus();
         return; // the key goes into the field
       } else return;
@@ -180,6 +186,6 @@
   const page = document.querySelector("#search-results");
   if (page) {
     page.classList.add("book-search");
-    connect(page.parentElement.querySelector("form"), page, ON_PAGE);
+    connect(page.parentElement.querySelector("form"), page);
   }
 })();
