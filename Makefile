@@ -14,7 +14,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 # One thread an op: the same numbers on any number of cores, and races are faster.
 export TF_NUM_INTRAOP_THREADS := 1
 
-.PHONY: help book test test-peers lab execute lint lock lock-peers bench lighthouse clean
+.PHONY: help book test test-peers lab execute lint count lock lock-peers bench lighthouse clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,7 +31,7 @@ $(READY): requirements.txt pyproject.toml
 book: $(READY) ## build the book, to _build/html
 	@rm -rf _build/html
 	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
-	@echo "The book is built: open _build/html/index.html"
+	@echo "The book is built. In a browser, open _build/html/index.html"
 
 # What takes longest goes first, so that no core waits for it at the end.
 test: $(READY) ## check everything: lrlib, the notebooks, the built pages
@@ -58,6 +58,10 @@ lint: $(READY) ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+count: $(READY) ## how many lines of code lrlib has, without docstrings, comments and blanks
+	$(BIN)/python tests/count.py lrlib
 
 lock: $(READY) ## write requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --fork-strategy fewest --python-version 3.11 \

@@ -16,9 +16,10 @@ _getattr, _dir, __all__ = _lazy.attach(
         "libraries.reading": ["convert"],
         "schedules.catalogue": ["catalogue"],
         "schedules.composition": ["clip", "cycle", "join", "warmup"],
-        "schedules.schedule": ["Schedule", "sample", "schedule"],
+        "schedules.schedule": ["Schedule", "schedule"],
         "show.explorer": ["explore"],
         "show.plotting": ["plot"],
+        "show.sampling": ["sample"],
         "show.simulate": ["simulate"],
         "training.callbacks": ["RecordLearningRate"],
         "training.optimizers": ["current_learning_rate", "effective_learning_rates"],
@@ -69,10 +70,10 @@ if TYPE_CHECKING:
     from lrlib.schedules.composition import join as join
     from lrlib.schedules.composition import warmup as warmup
     from lrlib.schedules.schedule import Schedule as Schedule
-    from lrlib.schedules.schedule import sample as sample
     from lrlib.schedules.schedule import schedule as schedule
     from lrlib.show.explorer import explore as explore
     from lrlib.show.plotting import plot as plot
+    from lrlib.show.sampling import sample as sample
     from lrlib.show.simulate import simulate as simulate
     from lrlib.training.callbacks import RecordLearningRate as RecordLearningRate
     from lrlib.training.optimizers import current_learning_rate as current_learning_rate

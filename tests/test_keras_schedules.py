@@ -82,7 +82,7 @@ def test_a_model_trains_saves_and_loads_with_a_schedule(tmp_path):
 
 def test_formula_schedule_refuses_what_is_none():
     for wrong in (None, 0.1, {"schedule": "sine", "params": {}}):
-        with pytest.raises(ValueError, match="no schedule of lrlib"):
+        with pytest.raises(ValueError, match="not a schedule of lrlib"):
             FormulaSchedule(typing.cast(typing.Any, wrong))
 
 

@@ -10,7 +10,7 @@ from keras.optimizers import schedules as keras_schedules
 
 from lrlib.libraries.writing import KERAS_CLASSES
 from lrlib.schedules import formula
-from lrlib.schedules.schedule import Schedule, _symbols, from_config
+from lrlib.schedules.schedule import Schedule, from_config
 
 
 @keras.saving.register_keras_serializable(package="lrlib")
@@ -29,7 +29,7 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
         if not isinstance(schedule, Schedule):
             schedule = from_config(schedule)
         self.schedule = schedule
-        symbols = (formula.t, *_symbols(schedule._structure()))
+        symbols = (formula.t, *schedule.symbols)
         self._function = formula.compile_for(keras.ops, schedule.named_formula, symbols)
 
     def __call__(self, step: Any) -> Any:

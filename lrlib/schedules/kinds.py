@@ -1,25 +1,114 @@
 """What a parameter of a schedule may be.
 
-A kind is an annotation: `initial_learning_rate: Rate`. It says which values are
-accepted, and so what the error says, which slider the explorer shows, and how
-tests draw examples.
+A kind is an annotation: `initial_learning_rate: Rate`. It decides which values are
+accepted and what the error says, which slider the explorer shows, and how the
+parameter enters the formula. Whatever walks over a schedule's parameters asks their
+kinds; nothing outside this file tells one kind from another.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Annotated, Any
+from numbers import Real
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+import sympy
 
 if TYPE_CHECKING:
     from lrlib.schedules.schedule import Schedule
 
 
+class Leaf(NamedTuple):
+    """A number or a choice inside a schedule.
+
+    Attributes:
+        path: its name in the formula: `alpha`, `values.1`, `schedule.alpha`.
+        group: the inner schedule it belongs to, `"schedule: cosine"`, or `""`.
+        label: its name there: `alpha`, `values[1]`.
+        kind: a `Number` or a `Choice`.
+        value: the number or the choice.
+
+    """
+
+    path: str
+    group: str
+    label: str
+    kind: Any
+    value: Any
+
+
+class Kind:
+    """A kind of parameter; what it does here, it does for a single value.
+
+    Methods take the parameter's `path` in the formula, and its `value` or the `shape`
+    of the value: what the form of the formula depends on, whatever the numbers are.
+    """
+
+    #: What there is to choose from, if it is a choice.
+    options: tuple[str | bool, ...] = ()
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return `value` in its normal form, or raise an error that starts with `name`.
+
+        Raises:
+            TypeError: it has the wrong type.
+            ValueError: it is out of range.
+
+        """
+        raise NotImplementedError
+
+    def leaves(self, path: str, group: str, label: str, value: Any) -> Iterator[Leaf]:
+        """Yield the numbers and choices in it."""
+        yield Leaf(path, group, label, self, value)
+
+    def fill(self, path: str, value: Any, values: Mapping[str, Any], make: bool) -> Any:
+        """Return it with the leaves that `values` holds by path, as `Schedule.fill`."""
+        return values.get(path, value)
+
+    def shape(self, value: Any) -> Any:
+        """Return what the form of the formula depends on; hashable."""
+        return None
+
+    def shapes(self, default: Any) -> Iterator[Any]:
+        """Yield shapes to try the formula with: one for each form it can take."""
+        yield None
+
+    def symbols(self, path: str, shape: Any) -> Iterator[sympy.Symbol]:
+        """Yield the symbols of its numbers, in the order of `leaves`."""
+        return iter(())
+
+    def argument(self, path: str, shape: Any) -> Any:
+        """Return what the function of the formula is called with."""
+        return shape
+
+    def conditions(
+        self, owner: str, path: str, value: Any
+    ) -> Iterator[tuple[str, sympy.Basic]]:
+        """Yield what its numbers must satisfy: in words, and as a relation.
+
+        `owner` is the name of the schedule whose parameter it is.
+        """
+        return iter(())
+
+    def extent(self, value: Any) -> float:
+        """Return how many steps of a default plot it takes up."""
+        return 0.0
+
+    def to_data(self, value: Any) -> Any:
+        """Return it as plain data."""
+        return value
+
+    def from_data(self, data: Any) -> Any:
+        """Return what `to_data` was given, unchecked."""
+        return data
+
+
 @dataclass(frozen=True)
-class Number:
+class Number(Kind):
     """A number between two bounds.
 
     Attributes:
@@ -52,10 +141,18 @@ class Number:
         return f"{text} in {ends[0]}{self.low:g}, {self.high:g}{ends[1]}"
 
     def check(self, name: str, value: Any) -> float:
-        """Return `value` as a float (an int if `whole`), or raise."""
+        """Return `value` as a float (an int if `whole`), or raise.
+
+        NumPy's scalars, and its arrays of no dimension, are numbers.
+        """
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value.item()
         if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"{name} must be {self}, got {_shown(value)}")
-        number = float(value)
+            raise TypeError(f"{name} must be {self}, got {shown(value)}")
+        try:
+            number = float(value)
+        except OverflowError:  # an int that no float can hold
+            number = math.inf
         fits = (
             math.isfinite(number)
             and (number > self.low if self.above else number >= self.low)
@@ -63,37 +160,44 @@ class Number:
             and (not self.whole or number == int(number))
         )
         if not fits:
-            raise ValueError(f"{name} must be {self}, got {_shown(value)}")
+            raise ValueError(f"{name} must be {self}, got {shown(value)}")
         return int(number) if self.whole else number
 
+    def symbols(self, path: str, shape: Any) -> Iterator[sympy.Symbol]:
+        """Yield its symbol; what is known of its sign simplifies the formula."""
+        if self.low > 0 or (self.low == 0 and self.above):
+            yield sympy.Symbol(path, positive=True)
+        elif self.low == 0:
+            yield sympy.Symbol(path, nonnegative=True)
+        else:
+            yield sympy.Symbol(path, real=True)
+
+    def argument(self, path: str, shape: Any) -> sympy.Symbol:
+        """Return its symbol."""
+        return next(self.symbols(path, shape))
+
+    def extent(self, value: Any) -> float:
+        """Return its part of the step axis."""
+        return self.span * float(value)
+
+    def control(self) -> dict[str, Any]:
+        """Return a slider as plain data, for the browser."""
+        return {
+            "words": str(self),
+            "slider": list(self.slider),
+            "low": self.low if math.isfinite(self.low) else None,
+            "high": self.high if math.isfinite(self.high) else None,
+            "above": self.above,
+            "below": self.below,
+            "whole": self.whole,
+            "log": self.log,
+            # A length: its slider goes as far as the step axis.
+            "length": self.span > 0,
+        }
+
 
 @dataclass(frozen=True)
-class Numbers:
-    """A sequence of numbers, `increasing` if so said."""
-
-    each: Number
-    increasing: bool = False
-    shortest: int = 1
-
-    def __str__(self) -> str:
-        order = "strictly increasing " if self.increasing else ""
-        least = "one or more" if self.shortest == 1 else f"{self.shortest} or more"
-        return f"a list of {least} {order}values, each {self.each}"
-
-    def check(self, name: str, value: Any) -> tuple[float, ...]:
-        """Return `value` as a tuple, or raise."""
-        numbers = tuple(
-            self.each.check(f"{name}[{i}]", v)
-            for i, v in enumerate(_sequence(name, self, value))
-        )
-        ordered = all(a < b for a, b in pairwise(numbers))
-        if len(numbers) < self.shortest or (self.increasing and not ordered):
-            raise ValueError(f"{name} must be {self}, got {_shown(value)}")
-        return numbers
-
-
-@dataclass(frozen=True)
-class Choice:
+class Choice(Kind):
     """One of a few: strings, or True and False."""
 
     options: tuple[str | bool, ...]
@@ -107,11 +211,23 @@ class Choice:
             if type(value) is type(option) and value == option:
                 return option
         error = ValueError if type(value) is type(self.options[0]) else TypeError
-        raise error(f"{name} must be {self}, got {_shown(value)}")
+        raise error(f"{name} must be {self}, got {shown(value)}")
+
+    def shape(self, value: Any) -> Any:
+        """Return the choice: each may have a formula of another form."""
+        return value
+
+    def shapes(self, default: Any) -> Iterator[Any]:
+        """Yield each option."""
+        yield from self.options
+
+    def control(self) -> dict[str, Any]:
+        """Return a menu as plain data, for the browser."""
+        return {"options": list(self.options)}
 
 
 @dataclass(frozen=True)
-class Inner:
+class Inner(Kind):
     """A schedule that another one is made of."""
 
     def __str__(self) -> str:
@@ -122,51 +238,176 @@ class Inner:
         from lrlib.schedules.schedule import Schedule
 
         if not isinstance(value, Schedule):
-            raise TypeError(f"{name} must be {self}, got {_shown(value)}")
+            raise TypeError(f"{name} must be {self}, got {shown(value)}")
         return value
+
+    def leaves(self, path: str, group: str, label: str, value: Any) -> Iterator[Leaf]:
+        """Yield those of the schedule."""
+        return value.leaves(f"{path}.")
+
+    def fill(self, path: str, value: Any, values: Mapping[str, Any], make: bool) -> Any:
+        """Return the schedule, filled."""
+        return value.fill(values, make=make, prefix=f"{path}.")
+
+    def shape(self, value: Any) -> Any:
+        """Return the schedule's form."""
+        return value.form
+
+    def shapes(self, default: Any) -> Iterator[Any]:
+        """Yield the form of the plainest schedule."""
+        from lrlib.schedules.schedule import PLAINEST
+
+        yield PLAINEST
+
+    def symbols(self, path: str, shape: Any) -> Iterator[sympy.Symbol]:
+        """Yield those of the schedule, under its path."""
+        yield from shape.renamed(f"{path}.").values()
+
+    def argument(self, path: str, shape: Any) -> Any:
+        """Return a function from a step to the schedule's formula there."""
+        return lambda t: shape.at(t, f"{path}.")
+
+    def conditions(
+        self, owner: str, path: str, value: Any
+    ) -> Iterator[tuple[str, sympy.Basic]]:
+        """Yield those of the schedule."""
+        return value.conditions(f"{path}.")
+
+    def extent(self, value: Any) -> float:
+        """Return that of the schedule."""
+        return value.extent
+
+    def to_data(self, value: Any) -> Any:
+        """Return its configuration."""
+        return value.get_config()
+
+    def from_data(self, data: Any) -> Any:
+        """Return the schedule."""
+        from lrlib.schedules.schedule import from_config
+
+        return from_config(data)
+
+
+class Sequenced(Kind):
+    """Several of the same kind, `shortest` or more: what `each` does, for each."""
+
+    each: Any
+    shortest: int = 1
+
+    def check(self, name: str, value: Any) -> tuple[Any, ...]:
+        """Return `value` as a tuple, or raise."""
+        values = value.tolist() if hasattr(value, "tolist") else value  # NumPy's arrays
+        if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+            raise TypeError(f"{name} must be {self}, got {shown(value)}")
+        checked = tuple(
+            self.each.check(f"{name}[{i}]", v) for i, v in enumerate(values)
+        )
+        if len(checked) < self.shortest:
+            raise ValueError(f"{name} must be {self}, got {shown(value)}")
+        return checked
+
+    def leaves(self, path: str, group: str, label: str, value: Any) -> Iterator[Leaf]:
+        """Yield those of each."""
+        for i, one in enumerate(value):
+            yield from self.each.leaves(f"{path}.{i}", group, f"{label}[{i}]", one)
+
+    def fill(self, path: str, value: Any, values: Mapping[str, Any], make: bool) -> Any:
+        """Return each, filled."""
+        each = enumerate(value)
+        return tuple(self.each.fill(f"{path}.{i}", v, values, make) for i, v in each)
+
+    def shape(self, value: Any) -> Any:
+        """Return the shape of each, and so how many there are."""
+        return tuple(map(self.each.shape, value))
+
+    def shapes(self, default: Any) -> Iterator[Any]:
+        """Yield the default's; without one nobody knows how many go together."""
+        if default is not None:
+            yield self.shape(default)
+
+    def symbols(self, path: str, shape: Any) -> Iterator[sympy.Symbol]:
+        """Yield those of each."""
+        for i, one in enumerate(shape):
+            yield from self.each.symbols(f"{path}.{i}", one)
+
+    def argument(self, path: str, shape: Any) -> tuple[Any, ...]:
+        """Return a tuple."""
+        each = enumerate(shape)
+        return tuple(self.each.argument(f"{path}.{i}", one) for i, one in each)
+
+    def conditions(
+        self, owner: str, path: str, value: Any
+    ) -> Iterator[tuple[str, sympy.Basic]]:
+        """Yield those of each."""
+        for i, one in enumerate(value):
+            yield from self.each.conditions(owner, f"{path}.{i}", one)
+
+    def extent(self, value: Any) -> float:
+        """Return that of the largest."""
+        return max(map(self.each.extent, value))
+
+    def to_data(self, value: Any) -> list[Any]:
+        """Return a list."""
+        return [self.each.to_data(one) for one in value]
+
+    def from_data(self, data: Any) -> Any:
+        """Return a list, if there are several."""
+        several = isinstance(data, list | tuple)
+        return [self.each.from_data(one) for one in data] if several else data
 
 
 @dataclass(frozen=True)
-class Inners:
+class Numbers(Sequenced):
+    """A sequence of numbers, strictly increasing if `increasing`."""
+
+    each: Number
+    increasing: bool = False
+    shortest: int = 1
+
+    def __str__(self) -> str:
+        order = "strictly increasing " if self.increasing else ""
+        least = "one or more" if self.shortest == 1 else f"{self.shortest} or more"
+        return f"a list of {least} {order}values, each {self.each}"
+
+    def check(self, name: str, value: Any) -> tuple[float, ...]:
+        """Return `value` as a tuple, or raise."""
+        numbers = super().check(name, value)
+        if self.increasing and not all(a < b for a, b in pairwise(numbers)):
+            raise ValueError(f"{name} must be {self}, got {shown(value)}")
+        return numbers
+
+    def conditions(
+        self, owner: str, path: str, value: Any
+    ) -> Iterator[tuple[str, sympy.Basic]]:
+        """Yield that they increase, if they must."""
+        if self.increasing and len(value) > 1:
+            pairs = pairwise(self.symbols(path, self.shape(value)))
+            words = f"{owner}: {path.rpartition('.')[2]} must increase"
+            yield words, sympy.And(*(a < b for a, b in pairs))
+
+
+@dataclass(frozen=True)
+class Inners(Sequenced):
     """A sequence of schedules."""
+
+    each: Any = Inner()
 
     def __str__(self) -> str:
         return "a list of one or more lrlib Schedules"
 
-    def check(self, name: str, value: Any) -> tuple[Schedule, ...]:
-        """Return `value` as a tuple, or raise."""
-        schedules = tuple(
-            Inner().check(f"{name}[{i}]", v)
-            for i, v in enumerate(_sequence(name, self, value))
-        )
-        if not schedules:
-            raise ValueError(f"{name} must be {self}, got {_shown(value)}")
-        return schedules
 
-
-Kind = Number | Numbers | Choice | Inner | Inners
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """Return `value` as an error message quotes it: short, and whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of 5,000 digits; a reader's class
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _sequence(name: str, kind: Any, value: Any) -> Sequence[Any]:
-    values = value.tolist() if hasattr(value, "tolist") else value  # a NumPy array
-    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
-        raise TypeError(f"{name} must be {kind}, got {_shown(value)}")
-    return values
 
 
 def check_whole(name: str, value: Any, low: int) -> int:
     """Return `value` as an int of at least `low`, or raise."""
     return int(Number((low, low), low=low, whole=True).check(name, value))
-
-
-def is_whole(value: Any) -> bool:
-    """Say whether `value` is an integer and no boolean."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 #: A learning rate that something starts from or climbs to.

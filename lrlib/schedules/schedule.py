@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import math
-import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 import sympy
 
-from lrlib.schedules import formula
-from lrlib.schedules.kinds import Choice, Inner, Inners, Kind, Number, Numbers
+from lrlib.schedules import formula, operations
+from lrlib.schedules.kinds import Kind, Leaf, Number, shown
 
 P = ParamSpec("P")
 
@@ -49,14 +49,14 @@ class Definition:
     requires: Mapping[str, Callable[..., Any]]
 
     @property
-    def composes(self) -> bool:
-        """Whether it makes a schedule out of others."""
-        return any(isinstance(k, Inner | Inners) for k in self.kinds.values())
-
-    @property
     def doc(self) -> str:
         """The docstring, cleaned."""
         return inspect.getdoc(self.body) or ""
+
+    def forms(self) -> Iterator[Form]:
+        """Yield every form that the formula can take, lists as long as by default."""
+        shapes = [k.shapes(self.defaults.get(name)) for name, k in self.kinds.items()]
+        return (Form(self, each) for each in itertools.product(*shapes))
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments as their kinds want them, or raise."""
@@ -66,9 +66,74 @@ class Definition:
         }
         for words, holds in self.requires.items():
             if not holds(**params):
-                given = ", ".join(f"{k}={params[k]!r}" for k in _parameters(holds))
+                named = _parameters(holds)
+                given = ", ".join(f"{k}={shown(params[k])}" for k in named)
                 raise ValueError(f"{self.name}: {words}, got {given}")
         return params
+
+
+@dataclass(frozen=True)
+class Form:
+    """What decides the form of a schedule's formula, whatever its numbers are.
+
+    Attributes:
+        definition: whose formula it is.
+        shapes: the `Kind.shape` of each parameter, in order.
+
+    """
+
+    definition: Definition
+    shapes: tuple[Any, ...]
+
+    def parameters(self) -> Iterator[tuple[str, Kind, Any]]:
+        """Yield the name, the kind and the shape of each parameter."""
+        kinds = self.definition.kinds
+        return zip(kinds, kinds.values(), self.shapes, strict=True)
+
+    def renamed(self, prefix: str) -> dict[sympy.Symbol, sympy.Symbol]:
+        """Return, for each symbol of the formula, the same with `prefix` in front."""
+        return {
+            s: sympy.Symbol(prefix + s.name, **s._assumptions_orig)
+            for s in _symbols(self)
+        }
+
+    def at(self, t: Any, prefix: str) -> sympy.Expr:
+        """Return the formula at step `t`, as a part of another."""
+        moved = {formula.t: sympy.sympify(t), **self.renamed(prefix)}
+        return _formula(self).xreplace(moved)
+
+
+@functools.cache
+def _symbols(form: Form) -> tuple[sympy.Symbol, ...]:
+    """Return all symbols of the formula but t, in the order of `Schedule.numbers`."""
+    return tuple(
+        s for name, kind, x in form.parameters() for s in kind.symbols(name, x)
+    )
+
+
+@functools.cache
+def _formula(form: Form) -> sympy.Expr:
+    """Call the function once, with symbols for numbers: the result is the formula."""
+    arguments = {name: kind.argument(name, x) for name, kind, x in form.parameters()}
+    body = form.definition.body
+    if _is_ours(body):
+        return sympy.sympify(body(formula.t, **arguments))
+    known = {formula.t, *_symbols(form)}
+    return operations.call(form.definition.name, body, arguments, known)
+
+
+#: Stands for any schedule inside another, where a form has to be tried.
+PLAINEST = Form(
+    Definition(
+        name="schedule",
+        body=lambda t, rate: rate,
+        make=lambda rate: None,  # type: ignore[arg-type,return-value]
+        kinds={"rate": Number((0.0, 1.0), low=0)},
+        defaults={},
+        requires={},
+    ),
+    (None,),
+)
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
@@ -104,8 +169,11 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
         A function of the same parameters without `t`, which returns a `Schedule`.
 
     Raises:
-        TypeError: an annotation is no kind.
-        ValueError: lrlib has a schedule of the same name.
+        TypeError: a parameter has no kind, or the function, called with symbols, gives
+            something other than a formula that every library can compute; the message
+            says what to write instead.
+        ValueError: lrlib has a schedule of the same name, or a parameter has a name
+            that it can't have.
 
     >>> from lrlib.schedules.kinds import Rate, Steps
     >>> @schedule
@@ -129,6 +197,12 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
     _, *parameters = signature.parameters.values()
     hints = typing.get_type_hints(body, include_extras=True)
     kinds = {p.name: _kind(body, p.name, hints.get(p.name)) for p in parameters}
+    for name in kinds:
+        if name == formula.t.name or name.startswith("_"):
+            raise ValueError(
+                f"{body.__name__}: a parameter can't be named {name!r}; `t` is the "
+                "step, and names with a leading underscore are lrlib's"
+            )
     signature = signature.replace(parameters=parameters, return_annotation=Schedule)
 
     @functools.wraps(body)
@@ -150,6 +224,9 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
     )
     make.__signature__ = signature  # type: ignore[attr-defined]
     make.definition = definition  # type: ignore[attr-defined]
+    if not _is_ours(body):
+        for form in definition.forms():
+            _formula(form)
     definitions[definition.name] = definition
     return make
 
@@ -232,15 +309,8 @@ class Schedule:
 
     def get_config(self) -> dict[str, Any]:
         """Return the schedule as plain data; `from_config` reads it back."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, Schedule):
-                return value.get_config()
-            if isinstance(value, tuple):
-                return [plain(v) for v in value]
-            return value
-
-        params = {name: plain(value) for name, value in self._params.items()}
+        kinds = self._definition.kinds
+        params = {name: kinds[name].to_data(v) for name, v in self._params.items()}
         return {"schedule": self.name, "params": params}
 
     # Its formula
@@ -252,26 +322,61 @@ class Schedule:
         The i-th of several is called `values.i`, a parameter of an inner schedule
         `schedule.alpha`.
         """
-        return {path: value for path, value, _ in self._leaves()}
+        return {x.path: x.value for x in self.leaves() if not x.kind.options}
 
-    def _leaves(self, prefix: str = "") -> Iterator[tuple[str, float, Number]]:
+    def leaves(self, prefix: str = "") -> Iterator[Leaf]:
+        """Yield each number and each choice, those of inner schedules included."""
+        group = f"{prefix[:-1]}: {self.name}" if prefix else ""
         for name, kind in self._definition.kinds.items():
-            value, path = self._params[name], f"{prefix}{name}"
-            if isinstance(kind, Number):
-                yield path, value, kind
-            elif isinstance(kind, Numbers):
-                for i, number in enumerate(value):
-                    yield f"{path}.{i}", number, kind.each
-            elif isinstance(kind, Inner):
-                yield from value._leaves(f"{path}.")
-            elif isinstance(kind, Inners):
-                for i, inner in enumerate(value):
-                    yield from inner._leaves(f"{path}.{i}.")
+            yield from kind.leaves(f"{prefix}{name}", group, name, self._params[name])
+
+    def fill(
+        self, values: Mapping[str, Any], *, make: bool = True, prefix: str = ""
+    ) -> Schedule:
+        """Return the same schedule with other numbers and choices.
+
+        Args:
+            values: what changes, by the path of its leaf.
+            make: check the result, as when it is made. Without it the numbers may not
+                go together; only the formula is of use then.
+            prefix: what the paths in `values` begin with.
+
+        >>> import lrlib
+        >>> lrlib.warmup(lrlib.cosine(0.1, 90), 10).fill({"schedule.alpha": 0.5})(100)
+        0.05
+
+        """
+        params = {
+            name: kind.fill(f"{prefix}{name}", self._params[name], values, make)
+            for name, kind in self._definition.kinds.items()
+        }
+        if make:
+            return self._definition.make(**params)
+        return Schedule(self._definition, params)
+
+    def conditions(self, prefix: str = "") -> Iterator[tuple[str, sympy.Basic]]:
+        """Yield what its numbers must satisfy together: in words, and as a relation.
+
+        A condition that isn't a relation between symbols, such as one on how many
+        values there are, is left out: no change of a number breaks it.
+        """
+        arguments: dict[str, Any] = {}
+        for name, kind in self._definition.kinds.items():
+            path, value = f"{prefix}{name}", self._params[name]
+            arguments[name] = kind.argument(path, kind.shape(value))
+            yield from kind.conditions(self.name, path, value)
+        for words, holds in self._definition.requires.items():
+            try:
+                relation = sympy.sympify(holds(**arguments))
+            except TypeError:
+                continue
+            if relation != True:  # noqa: E712
+                yield f"{self.name}: {words}", relation
 
     @property
     def named_formula(self) -> sympy.Expr:
         """The formula as its author wrote it, with names for its parts."""
-        return _formula(self._structure())
+        return _formula(self.form)
 
     @property
     def formula(self) -> sympy.Expr:
@@ -283,25 +388,17 @@ class Schedule:
         """
         return formula.unfold(self.named_formula)
 
-    def _structure(self) -> tuple[Any, ...]:
-        """Return what decides the shape of the formula, whatever the numbers are."""
+    @property
+    def form(self) -> Form:
+        """What decides the form of the formula, whatever the numbers are."""
+        kinds = self._definition.kinds
+        shapes = (kinds[name].shape(value) for name, value in self._params.items())
+        return Form(self._definition, tuple(shapes))
 
-        def shape(kind: Kind, value: Any) -> Any:
-            if isinstance(kind, Numbers):
-                return len(value)
-            if isinstance(kind, Choice):
-                return value
-            if isinstance(kind, Inner):
-                return value._structure()
-            if isinstance(kind, Inners):
-                return tuple(v._structure() for v in value)
-            return None
-
-        shapes = (
-            shape(kind, self._params[name])
-            for name, kind in self._definition.kinds.items()
-        )
-        return (self._definition, *shapes)
+    @property
+    def symbols(self) -> tuple[sympy.Symbol, ...]:
+        """The symbols of the formula but `t`, in the order of `numbers`."""
+        return _symbols(self.form)
 
     def latex(self, *, values: bool = False) -> str:
         r"""Return the formula as LaTeX, with symbols or with this one's numbers.
@@ -325,7 +422,7 @@ class Schedule:
         return {symbol.name: name for symbol, name in names.items()}
 
     def _symbol_names(self, values: bool) -> dict[sympy.Symbol, str]:
-        paths = {path: value for path, value, _ in self._leaves()}
+        paths = self.numbers
         if values:
             texts = {path: _number_latex(value) for path, value in paths.items()}
         else:
@@ -365,14 +462,17 @@ class Schedule:
             ValueError: a step is negative, infinite or NaN.
 
         """
-        steps = np.asarray(t)
+        try:
+            steps = np.asarray(t)
+        except ValueError:  # lists of unequal lengths
+            steps = np.asarray(None)
         if steps.dtype.kind not in "iuf":
-            raise TypeError(f"t must be one or more steps, got {t!r}")
+            raise TypeError(f"t must be one or more steps, got {shown(t)}")
         steps = steps.astype(np.float64, copy=False)
         if steps.size and not (steps.min() >= 0 and steps.max() < math.inf):
-            raise ValueError(f"t must be finite and at least 0, got {t!r}")
+            raise ValueError(f"t must be finite and at least 0, got {shown(t)}")
         numbers = self.numbers
-        symbols = (formula.t, *_symbols(self._structure()))
+        symbols = (formula.t, *self.symbols)
         function = formula.compile_numpy(self.named_formula, symbols)
         # where() computes every branch, also those that it does not take.
         with np.errstate(all="ignore"):
@@ -386,9 +486,15 @@ class Schedule:
     @property
     def horizon(self) -> int:
         """How many steps it takes to see what the schedule does."""
-        return max(1, math.ceil(_horizon(self)))
+        return max(1, math.ceil(self.extent))
 
-    # What it becomes
+    @property
+    def extent(self) -> float:
+        """What its parameters account for of the step axis; `horizon` rounds it up."""
+        kinds = self._definition.kinds
+        return sum(kinds[name].extent(value) for name, value in self._params.items())
+
+    # Doors to what stands above: imported when they are opened
 
     def __mul__(self, other: Any) -> Schedule:
         from lrlib.schedules import composition
@@ -450,6 +556,9 @@ class Schedule:
 
         return schedule_html(self)
 
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
 
 def _number_latex(value: float) -> str:
     mantissa, e, exponent = f"{value:.6g}".partition("e")
@@ -468,21 +577,6 @@ def _base_symbol(path: str) -> str:
     return f"{symbol}_{{{index}}}" if index else symbol
 
 
-def _horizon(s: Schedule) -> float:
-    total = 0.0
-    for name, kind in s.definition.kinds.items():
-        value = s.params[name]
-        if isinstance(kind, Number):
-            total += kind.span * value
-        elif isinstance(kind, Numbers):
-            total += kind.each.span * max(value)
-        elif isinstance(kind, Inner):
-            total += _horizon(value)
-        elif isinstance(kind, Inners):
-            total += max(map(_horizon, value))
-    return total
-
-
 def _rebuild(make: Callable[..., Schedule], params: dict[str, Any]) -> Schedule:
     return make(**params)
 
@@ -498,175 +592,12 @@ def from_config(config: Mapping[str, Any]) -> Schedule:
 
     try:
         definition = definitions[config["schedule"]]
-        params = config["params"]
-        unknown = set(params) - set(definition.kinds)
-    except (KeyError, TypeError):
-        raise ValueError(f"no schedule of lrlib: {config!r}") from None
-    if unknown:
-        raise ValueError(f"{definition.name} has no parameter {sorted(unknown)[0]}")
-
-    def revive(kind: Kind, value: Any) -> Any:
-        if isinstance(kind, Inner):
-            return from_config(value)
-        if isinstance(kind, Inners):
-            return [from_config(v) for v in value]
-        return value
-
+        params = dict(config["params"].items())
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError(f"not a schedule of lrlib: {shown(config)}") from None
+    if unknown := [name for name in params if name not in definition.kinds]:
+        raise ValueError(f"{definition.name} has no parameter {shown(unknown[0])}")
+    kinds = definition.kinds
     return definition.make(
-        **{name: revive(definition.kinds[name], v) for name, v in params.items()}
+        **{name: kinds[name].from_data(data) for name, data in params.items()}
     )
-
-
-# From structure to formula ---------------------------------------------------
-
-
-def _symbol(path: str, kind: Number) -> sympy.Symbol:
-    """Return a number's symbol; what is known of its sign simplifies the formula."""
-    if kind.low > 0 or (kind.low == 0 and kind.above):
-        return sympy.Symbol(path, positive=True)
-    if kind.low == 0:
-        return sympy.Symbol(path, nonnegative=True)
-    return sympy.Symbol(path, real=True)
-
-
-@functools.cache
-def _symbols(structure: tuple[Any, ...]) -> tuple[sympy.Symbol, ...]:
-    """All symbols of the formula but t, in the order of `Schedule.numbers`."""
-    definition, *shapes = structure
-    symbols: list[sympy.Symbol] = []
-    for (name, kind), shape in zip(definition.kinds.items(), shapes, strict=True):
-        if isinstance(kind, Number):
-            symbols.append(_symbol(name, kind))
-        elif isinstance(kind, Numbers):
-            symbols += [_symbol(f"{name}.{i}", kind.each) for i in range(shape)]
-        elif isinstance(kind, Inner):
-            symbols += _prefixed(shape, f"{name}.").values()
-        elif isinstance(kind, Inners):
-            for i, inner in enumerate(shape):
-                symbols += _prefixed(inner, f"{name}.{i}.").values()
-    return tuple(symbols)
-
-
-def _prefixed(
-    structure: tuple[Any, ...], prefix: str
-) -> dict[sympy.Symbol, sympy.Symbol]:
-    return {
-        s: sympy.Symbol(prefix + s.name, **s._assumptions_orig)
-        for s in _symbols(structure)
-    }
-
-
-@functools.cache
-def _formula(structure: tuple[Any, ...]) -> sympy.Expr:
-    """Call the function once, with symbols for numbers: the result is the formula."""
-    definition, *shapes = structure
-    arguments: dict[str, Any] = {}
-    for (name, kind), shape in zip(definition.kinds.items(), shapes, strict=True):
-        if isinstance(kind, Number):
-            arguments[name] = _symbol(name, kind)
-        elif isinstance(kind, Numbers):
-            arguments[name] = tuple(
-                _symbol(f"{name}.{i}", kind.each) for i in range(shape)
-            )
-        elif isinstance(kind, Choice):
-            arguments[name] = shape
-        elif isinstance(kind, Inner):
-            arguments[name] = _as_function(shape, f"{name}.")
-        else:
-            arguments[name] = tuple(
-                _as_function(inner, f"{name}.{i}.") for i, inner in enumerate(shape)
-            )
-    return sympy.sympify(definition.body(formula.t, **arguments))
-
-
-def _as_function(
-    structure: tuple[Any, ...], prefix: str
-) -> Callable[[Any], sympy.Expr]:
-    """Return an inner schedule as the function of t that an outer one calls."""
-
-    def at(t: Any) -> sympy.Expr:
-        renamed = _prefixed(structure, prefix)
-        return _formula(structure).xreplace({formula.t: sympy.sympify(t), **renamed})
-
-    return at
-
-
-# Rates from anything -----------------------------------------------------------
-
-
-def sample(source: Any, steps: int, *, initial_learning_rate: float = 0.01) -> Any:
-    """Return the learning rates of the first `steps` updates.
-
-    Args:
-        source: a `Schedule`; a number; a Keras `LearningRateSchedule`, also one that
-            refuses arrays; a function as `keras.callbacks.LearningRateScheduler`
-            takes it, `f(epoch)` or `f(epoch, learning_rate)`, where an epoch counts
-            as a step; or a recorded run with `.rates`, such as
-            `lrlib.RecordLearningRate`.
-        steps: how many, at least 1.
-        initial_learning_rate: where `f(epoch, learning_rate)` starts from.
-
-    Returns:
-        A float64 array of shape `(steps,)`.
-
-    Raises:
-        TypeError: `source` is none of these.
-        ValueError: `steps` is no positive whole number, the run is shorter, or the
-            function returns no finite number.
-
-    >>> sample(lambda epoch, rate: rate * 0.5, 3, initial_learning_rate=0.4)
-    array([0.2 , 0.1 , 0.05])
-
-    """
-    from lrlib.schedules.kinds import check_whole
-
-    steps = check_whole("steps", steps, low=1)
-    if isinstance(source, Schedule):
-        return source(np.arange(steps))
-    if isinstance(source, bool):
-        raise TypeError(f"no learning rate: {source!r}")
-    if isinstance(source, int | float | np.number):
-        return np.full(steps, float(source))
-    if "keras" in sys.modules:
-        from lrlib.libraries import keras as keras_schedules
-
-        if keras_schedules.is_keras_schedule(source):
-            return keras_schedules.sample_keras(source, steps)
-    if hasattr(source, "rates"):
-        rates = np.asarray(source.rates, dtype=np.float64)
-        if len(rates) < steps:
-            raise ValueError(f"steps={steps}, but the run has {len(rates)}")
-        return rates[:steps]
-    if callable(source) and not isinstance(source, type):
-        return _sample_epochs(source, steps, initial_learning_rate)
-    raise TypeError(
-        "source must be a Schedule, a Keras schedule, a function of the epoch, a "
-        f"number or a recorded run, got {source!r}"
-    )
-
-
-def _sample_epochs(
-    function: Callable[..., Any], epochs: int, learning_rate: float
-) -> np.ndarray:
-    signature = inspect.signature(function)
-    try:  # with the rate if it can be, as Keras does it
-        signature.bind(0, learning_rate)
-        takes_rate = True
-    except TypeError:
-        takes_rate = False
-    rates = np.empty(epochs)
-    for epoch in range(epochs):
-        # The first epoch's rate, too, is what the function makes of the initial one;
-        # so does Keras.
-        learning_rate = (
-            function(epoch, learning_rate) if takes_rate else function(epoch)
-        )
-        if not isinstance(learning_rate, int | float | np.number) or not math.isfinite(
-            learning_rate
-        ):
-            raise ValueError(
-                f"source must return a learning rate, got {learning_rate!r} for epoch "
-                f"{epoch}"
-            )
-        rates[epoch] = learning_rate
-    return rates

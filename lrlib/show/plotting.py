@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from lrlib.schedules.kinds import check_whole
-from lrlib.schedules.schedule import Schedule, sample
+from lrlib.schedules.schedule import Schedule
+from lrlib.show.sampling import sample
 
 #: Style file of the book's figures, for `plt.style.use`.
 STYLE = "lrlib.book"

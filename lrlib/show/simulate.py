@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lrlib.schedules.kinds import Number, check_whole
-from lrlib.schedules.schedule import sample
+from lrlib.show.sampling import sample
 
 #: How many directions the model has.
 DIRECTIONS = 32

@@ -1,36 +1,35 @@
 """`explore`: schedules with sliders, in a live notebook and on the published page.
 
-The same module, `explorer.js`, draws in both. It is given data only: `spec` says which
-schedules, parameters, bounds and formulas there are, `state` what is dialled in. Here
-`state` is kept in step with `Explorer.schedule`.
+The same JavaScript, `explorer.js` and what it imports, draws in both. All it gets is
+data: `spec` lists the schedules with their parameters, bounds and formulas, and `state`
+holds what is dialed in. This module keeps `state` in step with `Explorer.schedule`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
-from itertools import pairwise, product
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import anywidget
-import sympy
 import traitlets
 
 from lrlib.libraries import writing as ports
 from lrlib.schedules import formula
-from lrlib.schedules.kinds import Choice, Inner, Inners, Kind, Number, Numbers
-from lrlib.schedules.schedule import Schedule, _symbol
+from lrlib.schedules.kinds import Choice, Inners, Number
+from lrlib.schedules.schedule import Schedule
 from lrlib.show import simulate as simulation
 from lrlib.show.drawing import curve_svg
+from lrlib.show.explorer import bundle
 
 _FOLDER = Path(__file__).parent
 
 MOST_STEPS = 100_000
 
 #: Settings that belong to no schedule: their kind and what they are called.
-VIEW: dict[str, tuple[Kind, str]] = {
+VIEW: dict[str, tuple[Number | Choice, str]] = {
     "steps": (Number((10, 5000), low=2, high=MOST_STEPS, whole=True), "steps"),
     "steps_per_epoch": (
         Number((1, 2000), low=1, high=MOST_STEPS, whole=True),
@@ -102,28 +101,31 @@ def explore(
     }
     for name, (kind, _) in VIEW.items():
         view[name] = kind.check(f"explore: {name}", view[name])
-    return Explorer(_keyed(schedules), view)
-
-
-def _keyed(schedules: tuple[Schedule, ...]) -> dict[str, Schedule]:
-    """Give each schedule a name of its own."""
-    keyed: dict[str, Schedule] = {}
+    offered: dict[str, Schedule] = {}
     for schedule in schedules:
-        same = sum(other.name == schedule.name for other in keyed.values())
-        keyed[f"{schedule.name} {same + 1}" if same else schedule.name] = schedule
-    return keyed
+        _offer(offered, schedule)
+    return Explorer(offered, view)
+
+
+def _offer(offered: dict[str, Schedule], schedule: Schedule) -> str:
+    """Add a schedule under a key that stays its key, and return the key."""
+    same = sum(other.name == schedule.name for other in offered.values())
+    key = f"{schedule.name} {same + 1}" if same else schedule.name
+    offered[key] = schedule
+    return key
 
 
 class Explorer(anywidget.AnyWidget):
     """The widget that `explore` returns.
 
     Attributes:
-        schedule: the current schedule. Can be set and observed.
-        spec, state: what the browser is told, and what it tells.
+        schedule: the current schedule. Can be set and observed. A schedule that isn't
+            offered yet joins the others in the picker.
+        spec, state: what Python sends to the browser, and what both of them change.
 
     """
 
-    _esm = _FOLDER / "explorer.js"
+    _esm = bundle.module(_FOLDER / "explorer.js")
     _css = _FOLDER / "explorer.css"
 
     schedule = traitlets.Instance(Schedule)
@@ -157,7 +159,7 @@ class Explorer(anywidget.AnyWidget):
     @traitlets.observe("state")
     def _from_browser(self, change: Any) -> None:
         offered = self._offered[self.state["schedule"]]
-        self.schedule = _filled(offered, self.state["params"])
+        self.schedule = offered.fill(self.state["params"])
 
     @traitlets.observe("schedule")
     def _to_browser(self, change: Any) -> None:
@@ -165,9 +167,8 @@ class Explorer(anywidget.AnyWidget):
         fitting = [k for k, s in self._offered.items() if _alike(s, self.schedule)]
         with self.hold_sync():
             if not fitting:  # the browser has no formula for it yet
-                self._offered[key] = self.schedule
-                self._offered = _keyed(tuple(self._offered.values()))
-                fitting = [k for k, s in self._offered.items() if s is self.schedule]
+                # The others keep their keys: pins and links are known by them.
+                fitting = [_offer(self._offered, self.schedule)]
                 self.spec = _spec(self._offered)
             if key not in fitting:
                 key = fitting[0]
@@ -198,64 +199,17 @@ class Explorer(anywidget.AnyWidget):
         )
 
 
-# What the browser is told ------------------------------------------------------
-
-
-def _leaves(schedule: Schedule, prefix: str = "") -> Iterator[tuple[Any, ...]]:
-    """Yield each number and choice: its path, its group, its label, kind and value."""
-    group = f"{prefix[:-1]}: {schedule.name}" if prefix else ""
-    for name, kind in schedule.definition.kinds.items():
-        value, path = schedule.params[name], prefix + name
-        if isinstance(kind, Number | Choice):
-            yield path, group, name, kind, value
-        elif isinstance(kind, Numbers):
-            for i, number in enumerate(value):
-                yield f"{path}.{i}", group, f"{name}[{i}]", kind.each, number
-        elif isinstance(kind, Inner):
-            yield from _leaves(value, f"{path}.")
-        else:
-            for i, inner in enumerate(value):
-                yield from _leaves(inner, f"{path}.{i}.")
+# What the browser gets ----------------------------------------------------------
 
 
 def _values(schedule: Schedule) -> dict[str, Any]:
-    return {path: value for path, *_, value in _leaves(schedule)}
-
-
-def _filled(
-    schedule: Schedule,
-    values: Mapping[str, Any],
-    *,
-    check: bool = True,
-    prefix: str = "",
-) -> Schedule:
-    """Return the schedule with the values that `_leaves` names by path."""
-    params: dict[str, Any] = {}
-    for name, kind in schedule.definition.kinds.items():
-        value, path = schedule.params[name], prefix + name
-        if isinstance(kind, Number | Choice):
-            params[name] = values.get(path, value)
-        elif isinstance(kind, Numbers):
-            params[name] = tuple(
-                values.get(f"{path}.{i}", number) for i, number in enumerate(value)
-            )
-        elif isinstance(kind, Inner):
-            params[name] = _filled(value, values, check=check, prefix=f"{path}.")
-        else:
-            params[name] = tuple(
-                _filled(inner, values, check=check, prefix=f"{path}.{i}.")
-                for i, inner in enumerate(value)
-            )
-    if not check:
-        return Schedule(schedule.definition, params)
-    return schedule.definition.make(**params)
+    return {leaf.path: leaf.value for leaf in schedule.leaves()}
 
 
 def _alike(one: Schedule, other: Schedule) -> bool:
-    """Say whether two schedules have the same sliders and formulas."""
-    return one.definition is other.definition and [
-        (path, group) for path, group, *_ in _leaves(one)
-    ] == [(path, group) for path, group, *_ in _leaves(other)]
+    """Return whether two schedules have the same sliders and formulas."""
+    sliders = [[(leaf.path, leaf.group) for leaf in s.leaves()] for s in (one, other)]
+    return one.definition is other.definition and sliders[0] == sliders[1]
 
 
 def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
@@ -268,79 +222,29 @@ def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
 
 def _entry(schedule: Schedule) -> dict[str, Any]:
     """Describe a schedule: its controls, and a formula for every set of choices."""
-    leaves = list(_leaves(schedule))
-    choices = {path: kind.options for path, _, _, kind, _ in leaves if _chosen(kind)}
+    leaves = list(schedule.leaves())
+    choices = {leaf.path: leaf.kind.options for leaf in leaves if leaf.kind.options}
     variants = {}
     for options in product(*choices.values()):
         chosen = dict(zip(choices, options, strict=True))
         # The numbers may not go with these choices; the browser checks that.
-        variant = _filled(schedule, chosen, check=False)
+        variant = schedule.fill(chosen, make=False)
+        conditions = variant.conditions()
         variants[json.dumps(options, separators=(",", ":"))] = {
             "formula": formula.tree(variant.named_formula),
-            "requires": [[words, formula.tree(c)] for words, c in _requires(variant)],
+            "requires": [[words, formula.tree(c)] for words, c in conditions],
             "code": _code(variant),
         }
     return {
         "doc": schedule.definition.doc.partition("\n")[0],
-        "controls": [
-            {**_control(path, group, label, kind), "value": value}
-            for path, group, label, kind, value in leaves
-        ],
+        "controls": [{**_control(*leaf[:4]), "value": leaf.value} for leaf in leaves],
         "choices": list(choices),
         "variants": variants,
     }
 
 
-def _chosen(kind: Kind) -> bool:
-    return isinstance(kind, Choice)
-
-
 def _control(path: str, group: str, label: str, kind: Any) -> dict[str, Any]:
-    control: dict[str, Any] = {"path": path, "group": group, "label": label}
-    if _chosen(kind):
-        return {**control, "options": list(kind.options)}
-    return {
-        **control,
-        "words": str(kind),
-        "slider": list(kind.slider),
-        "low": kind.low if math.isfinite(kind.low) else None,
-        "high": kind.high if math.isfinite(kind.high) else None,
-        "above": kind.above,
-        "below": kind.below,
-        "whole": kind.whole,
-        "log": kind.log,
-        # A length: its slider goes as far as the step axis.
-        "length": kind.span > 0,
-    }
-
-
-def _requires(schedule: Schedule, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the conditions between parameters, in words and as SymPy relations."""
-    arguments: dict[str, Any] = {}
-    for name, kind in schedule.definition.kinds.items():
-        value, path = schedule.params[name], prefix + name
-        if isinstance(kind, Number):
-            arguments[name] = _symbol(path, kind)
-        elif isinstance(kind, Numbers):
-            symbols = [_symbol(f"{path}.{i}", kind.each) for i in range(len(value))]
-            arguments[name] = tuple(symbols)
-            if kind.increasing and len(symbols) > 1:
-                ordered = sympy.And(*(a < b for a, b in pairwise(symbols)))
-                yield f"{schedule.name}: {name} must increase", ordered
-        else:
-            arguments[name] = value
-            if isinstance(kind, Inner):
-                yield from _requires(value, f"{path}.")
-            elif isinstance(kind, Inners):
-                for i, inner in enumerate(value):
-                    yield from _requires(inner, f"{path}.{i}.")
-    for words, holds in schedule.definition.requires.items():
-        try:
-            condition = sympy.sympify(holds(**arguments))
-        except TypeError:  # no relation of symbols: only Python can check it
-            continue
-        if condition != True:  # noqa: E712
-            yield f"{schedule.name}: {words}", condition
+    return {"path": path, "group": group, "label": label, **kind.control()}
 
 
 def _code(schedule: Schedule) -> dict[str, Any]:
