@@ -23,12 +23,14 @@ GROUPS = [
 
 #: Runs the page's cells, and prints for each entry what was given to `show`.
 RUN = """
-import json, sys
+import json, linecache, sys
 
 cells = json.load(sys.stdin)
 sys.stdout, out = sys.stderr, sys.stdout
 page, shown = {"__name__": "__main__"}, {}
 for entry, id, source in cells:
+    # Keras looks up the source of a lambda that is saved.
+    linecache.cache[id] = len(source), None, source.splitlines(True), id
     exec(compile(source, id, "exec"), page)
     if id == "show":
         print_line = page["show"]
