@@ -405,8 +405,14 @@ class Schedule:
         """Return a `keras.optimizers.schedules.LearningRateSchedule`.
 
         Keras' own class where it has this schedule; otherwise
-        `lrlib.keras_schedules.FormulaSchedule`, which computes the formula
+        `lrlib.libraries.keras.FormulaSchedule`, which computes the formula
         and can be saved and loaded like Keras' own.
+
+        >>> import lrlib
+        >>> float(lrlib.linear(0.5, decay_steps=10).to_keras()(5))
+        0.25
+        >>> lrlib.noam(64).to_keras()
+        FormulaSchedule(noam(d_model=64, warmup_steps=4000))
         """
         from lrlib.libraries.keras import to_keras
 
