@@ -107,8 +107,9 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
         TypeError: an annotation is no kind.
         ValueError: lrlib has a schedule of the same name.
 
-    >>> from lrlib.schedules.kinds import Rate, Steps
-    >>> @schedule
+    >>> import lrlib
+    >>> from lrlib.kinds import Rate, Steps
+    >>> @lrlib.schedule
     ... def halving(t, initial_learning_rate: Rate = 0.1, every: Steps = 100):
     ...     return initial_learning_rate / 2 ** (t / every)
     >>> halving(every=10)([0, 10, 20])
@@ -193,7 +194,12 @@ class Schedule:
 
     @property
     def name(self) -> str:
-        """The name of the function that made it."""
+        """The name of the function that made it.
+
+        >>> import lrlib
+        >>> lrlib.linear().name
+        'linear'
+        """
         return self._definition.name
 
     @property
@@ -203,7 +209,12 @@ class Schedule:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Its parameters, by name."""
+        """Its parameters, by name.
+
+        >>> import lrlib
+        >>> lrlib.exponential(0.1, 50, 0.5).params
+        {'initial_learning_rate': 0.1, 'decay_steps': 50, 'decay_rate': 0.5}
+        """
         return dict(self._params)
 
     def replace(self, **params: Any) -> Schedule:
@@ -231,7 +242,12 @@ class Schedule:
         return _rebuild, (self._definition.make, self._params)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the schedule as plain data; `from_config` reads it back."""
+        """Return the schedule as plain data: dicts, lists, strings and numbers.
+
+        >>> import lrlib
+        >>> lrlib.constant(0.1).get_config()
+        {'schedule': 'constant', 'params': {'initial_learning_rate': 0.1}}
+        """
 
         def plain(value: Any) -> Any:
             if isinstance(value, Schedule):
@@ -251,6 +267,10 @@ class Schedule:
 
         The i-th of several is called `values.i`, a parameter of an inner schedule
         `schedule.alpha`.
+
+        >>> import lrlib
+        >>> lrlib.clip(lrlib.constant(0.1), high=0.05).numbers
+        {'schedule.initial_learning_rate': 0.1, 'low': 0.0, 'high': 0.05}
         """
         return {path: value for path, value, _ in self._leaves()}
 
@@ -364,6 +384,10 @@ class Schedule:
             TypeError: `t` holds something that is no real number.
             ValueError: a step is negative, infinite or NaN.
 
+        >>> import lrlib
+        >>> lrlib.linear(0.1, decay_steps=4)([0, 1, 9])
+        array([0.1  , 0.075, 0.   ])
+
         """
         steps = np.asarray(t)
         if steps.dtype.kind not in "iuf":
@@ -385,12 +409,27 @@ class Schedule:
 
     @property
     def horizon(self) -> int:
-        """How many steps it takes to see what the schedule does."""
+        """How many steps it takes to see what the schedule does.
+
+        >>> import lrlib
+        >>> lrlib.linear(0.1, decay_steps=100).horizon
+        125
+        """
         return max(1, math.ceil(_horizon(self)))
 
     # What it becomes
 
     def __mul__(self, other: Any) -> Schedule:
+        """Return the schedule times a number, or times another schedule.
+
+        Raises:
+            TypeError: `other` is neither.
+
+        >>> import lrlib
+        >>> (lrlib.linear(0.1, decay_steps=4) * 0.5)([0, 2])
+        array([0.05 , 0.025])
+
+        """
         from lrlib.schedules import composition
 
         if isinstance(other, Schedule):
@@ -620,7 +659,8 @@ def sample(source: Any, steps: int, *, initial_learning_rate: float = 0.01) -> A
         ValueError: `steps` is no positive whole number, the run is shorter, or the
             function returns no finite number.
 
-    >>> sample(lambda epoch, rate: rate * 0.5, 3, initial_learning_rate=0.4)
+    >>> import lrlib
+    >>> lrlib.sample(lambda epoch, rate: rate * 0.5, 3, initial_learning_rate=0.4)
     array([0.2 , 0.1 , 0.05])
 
     """
