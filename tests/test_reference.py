@@ -1,5 +1,6 @@
 """The reference describes every public name, and its examples are right."""
 
+import ast
 import doctest
 import inspect
 import re
@@ -57,6 +58,16 @@ def text(html):
     return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
 
 
+def run_examples(text, name, names):
+    """Run the examples in a text, and return how many there are."""
+    test = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    wrong = []
+    doctest.DocTestRunner(optionflags=flags).run(test, out=wrong.append)
+    assert not wrong, "".join(wrong)
+    return len(test.examples)
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_has_an_entry(entries, name):
     assert f"lrlib.{name}" in entries
@@ -96,23 +107,16 @@ def test_a_schedule_lists_its_parameters_with_kind_and_default(entries, name):
     for parameter in inspect.signature(make).parameters.values():
         kind = make.definition.kinds[parameter.name]
         assert f"{parameter.name} – {kind}" in entry
-        assert f"= {parameter.default!r}" in entry
+        default = re.search(rf"{parameter.name}: \w+ = (.*?), (\w+:|\))", entry)
+        assert ast.literal_eval(default[1]) == parameter.default
     assert re.search(r'href="#?[^"]*lrlib\.kinds\.', entries[f"lrlib.{name}"])
 
 
 @pytest.mark.parametrize("name", lrlib.catalogue)
 def test_the_example_of_a_schedule_is_right(entries, name):
     shown = re.findall(r"<pre>(.*?)</pre>", entries[f"lrlib.{name}"], re.S)
-    examples = [unescape(re.sub(r"<[^>]+>", "", block)) for block in shown]
-    ran = doctest.DocTestParser().get_doctest(
-        "".join(examples), {"lrlib": lrlib}, name, None, None
-    )
-    assert ran.examples
-    wrong = []
-    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
-        ran, out=wrong.append
-    )
-    assert result.failed == 0, "".join(wrong)
+    examples = (unescape(re.sub(r"<[^>]+>", "", block)) for block in shown)
+    assert run_examples("".join(examples), name, {"lrlib": lrlib})
 
 
 def test_what_stands_in_backticks_is_code_or_a_link(pages):
@@ -126,9 +130,20 @@ def test_what_stands_in_backticks_is_code_or_a_link(pages):
     assert f'href="{keras}"' in pages["reference-training.html"]
 
 
-def test_the_docstrings_doctests_all_have_an_import_or_stand_in_a_module():
-    # Who pastes an example from the page has no module around it.
+def examples():
+    """Every docstring with an example: that of a public name, or of its member."""
     for name in lrlib.__all__:
-        doc = inspect.getdoc(getattr(lrlib, name)) or ""
-        if ">>>" in doc and f"lrlib.{name}" in doc:
-            assert re.search(r">>> import .*lrlib", doc), name
+        yield name, getattr(lrlib, name)
+    for owner, kind in CLASSES.items():
+        for name, member in vars(kind).items():
+            if not name.startswith("_"):
+                yield f"{owner}.{name}", member
+
+
+@pytest.mark.parametrize(
+    ("name", "thing"),
+    [(n, thing) for n, thing in examples() if ">>>" in (inspect.getdoc(thing) or "")],
+)
+def test_an_example_runs_where_it_is_pasted(name, thing):
+    # On the page it has no module around it, as it has where pytest runs it.
+    run_examples(inspect.getdoc(thing), name, {})

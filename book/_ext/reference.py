@@ -89,7 +89,9 @@ PUBLIC = {
     "pd.DataFrame": "pandas.DataFrame",
 }
 #: What a role without a name links, where it can.
-LINKED = re.compile(r"[A-Z]\w+(\.\w+)?|(lrlib|keras|concurrent)(\.\w+)+")
+LINKED = re.compile(
+    r"[A-Z]\w+(\.\w+)?|(lrlib|keras|concurrent)(\.\w+)+"
+)
 #: The last lines of a schedule's docstring: where it is from, and what
 #: other libraries call it.
 CREDIT = re.compile(r"^([A-Za-z]+): (?=\S)")
