@@ -31,7 +31,7 @@ $(READY): requirements.txt pyproject.toml
 book: $(READY) ## build the book, to _build/html
 	@rm -rf _build/html
 	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
-	@echo "The book is built: open _build/html/index.html"
+	@echo "The book is built. In a browser, open _build/html/index.html"
 
 # What takes longest goes first, so that no core waits for it at the end.
 test: $(READY) ## check everything: lrlib, the notebooks, the built pages

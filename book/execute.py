@@ -49,7 +49,7 @@ PACKAGES = {
         "ipython",
         "ipywidgets",
         "keras",
-        "latex2mathml",
+        "math-core",
         "matplotlib",
     ),
     *(
@@ -60,7 +60,7 @@ PACKAGES = {
         "scipy",
         "sympy",
     ),
-    *("tensorflow", "tf-keras", "ziafont", "ziamath"),
+    *("tensorflow", "tf-keras"),
 }
 
 

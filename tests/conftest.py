@@ -85,6 +85,10 @@ class Site(NamedTuple):
     url: str
     log: str
 
+    def addresses(self, page: str) -> list[str]:
+        """Return the page's address over HTTP, and that of its file on the disk."""
+        return [f"{self.url}/{page}.html", (self.folder / f"{page}.html").as_uri()]
+
 
 def build_book(folder: Path) -> subprocess.CompletedProcess[str]:
     """Build the book, as `make book` does."""

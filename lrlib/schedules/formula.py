@@ -8,6 +8,7 @@ tree of plain lists for the browser.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -189,6 +190,27 @@ class _Latex(LatexPrinter):
         return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
 
+#: A pair of brackets that stretch, with nothing taller than a line between them.
+_FLAT = re.compile(
+    r"\\left(\(|\\lfloor|\\lceil)((?:(?!\\left|\\right|\\frac|\\sqrt|\\begin).)*)"
+    r"\\right(\)|\\rfloor|\\rceil)"
+)
+
+
+def _stretch_less(latex: str) -> str:
+    r"""Let only those brackets stretch that hold something tall.
+
+    Browsers stretch a bracket around any subscript, where TeX would not.
+
+    >>> _stretch_less(r"\left(\cos{\left(x_0 \right)} + \frac{t}{T}\right)")
+    '\\left(\\cos{(x_0 )} + \\frac{t}{T}\\right)'
+    """
+    found = 1
+    while found:  # from the innermost pair outwards
+        latex, found = _FLAT.subn(r"\1\2\3", latex)
+    return latex
+
+
 def latex(expression: sympy.Expr, names: Mapping[sympy.Symbol, str]) -> str:
     r"""Return the formula as LaTeX, its named parts in lines of their own.
 
@@ -206,9 +228,9 @@ def latex(expression: sympy.Expr, names: Mapping[sympy.Symbol, str]) -> str:
             lines.append((printer.parts[named], printer.doprint(named.expression)))
             shown.add(named)
     if len(lines) == 1:
-        return rf"\eta(t) = {lines[0][1]}"
+        return _stretch_less(rf"\eta(t) = {lines[0][1]}")
     rows = r" \\ ".join(f"{left} &= {right}" for left, right in lines)
-    return rf"\begin{{aligned}} {rows} \end{{aligned}}"
+    return _stretch_less(rf"\begin{{aligned}} {rows} \end{{aligned}}")
 
 
 # Array code ----------------------------------------------------------------

@@ -495,6 +495,9 @@ class Schedule:
 
         return schedule_html(self)
 
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
 
 def _number_latex(value: float) -> str:
     mantissa, e, exponent = f"{value:.6g}".partition("e")
