@@ -38,7 +38,8 @@ def load_digits(full: bool = False) -> tuple[Part, Part]:
     Source: the MNIST database of Yann LeCun, Corinna Cortes and Christopher Burges;
     see `lrlib/data/LICENSE`.
 
-    >>> (x_train, y_train), (x_test, y_test) = load_digits()
+    >>> import lrlib
+    >>> (x_train, y_train), (x_test, y_test) = lrlib.load_digits()
     >>> x_train.shape, x_train.dtype, y_test.shape
     ((8000, 28, 28), dtype('uint8'), (2000,))
 
@@ -81,7 +82,8 @@ def build_model() -> keras.Model:
         A Keras model, not compiled: images of shape `(28, 28)` → 512 units with ReLU →
         dropout of 20 % → 10 probabilities. 407,050 weights.
 
-    >>> build_model().count_params()
+    >>> import lrlib
+    >>> lrlib.build_model().count_params()
     407050
 
     """

@@ -10,9 +10,10 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+CHAPTERS = [page for part in TOC["parts"] for page in part["chapters"]]
 PAGES = [
     TOC["root"],
-    *(page["file"] for part in TOC["parts"] for page in part["chapters"]),
+    *(p["file"] for page in CHAPTERS for p in (page, *page.get("sections", ()))),
 ]
 #: Theme and width of the screens that each page is opened on.
 SCREENS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
@@ -279,26 +280,6 @@ def test_a_page_can_be_read_without_javascript(browser, site, name):
     for explorer in tab.locator(".lrlib-explorer").all():
         assert explorer.locator("svg").first.is_visible()
     tab.context.close()
-
-
-def test_the_repository_comes_from_the_environment(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
-    import book_page
-
-    class Config:
-        html_baseurl = ""
-        html_theme_options = {}  # noqa: RUF012
-
-    plain, fork = Config(), Config()
-    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    book_page.use_repository(None, plain)
-    assert plain.html_theme_options == {}
-    monkeypatch.setenv("GITHUB_REPOSITORY", "Someone/a-fork")
-    book_page.use_repository(None, fork)
-    options = fork.html_theme_options
-    assert options["repository_url"] == "https://github.com/Someone/a-fork"
-    assert options["use_edit_page_button"]
-    assert fork.html_baseurl == "https://someone.github.io/a-fork/"
 
 
 def test_the_example_in_the_readme_runs():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from html import escape, unescape
 from pathlib import Path
@@ -13,7 +12,6 @@ from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from PIL import Image
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.writers.html5 import HTML5Translator
 
 #: The words above a folded cell, by its tag.
@@ -108,30 +106,6 @@ def describe_page(
             context["body"] = context["body"].replace(wrong, right)
 
 
-def use_repository(app: Sphinx, config: Config) -> None:
-    """Take the repository's address from where the book is built.
-
-    A runner sets GITHUB_REPOSITORY to "owner/name", in a fork too.
-    Without it there are no buttons that lead there.
-    """
-    repository = os.environ.get("GITHUB_REPOSITORY")
-    if not repository:
-        return
-    owner, name = repository.split("/")
-    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-    config.html_baseurl = f"https://{owner.lower()}.github.io/{name}/"
-    config.html_theme_options |= {
-        "repository_url": f"{server}/{repository}",
-        "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
-        "use_edit_page_button": True,
-        "use_repository_button": True,
-        "use_issues_button": True,
-        "launch_buttons": {
-            "colab_url": "https://colab.research.google.com"
-        },
-    }
-
-
 def name_sidebar(app: Sphinx, error: Exception | None) -> None:
     """Make the theme's sidebar a landmark, as what holds content is."""
     if error or app.builder.format != "html":
@@ -150,7 +124,6 @@ def name_sidebar(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register all of the above with Sphinx."""
-    app.connect("config-inited", use_repository, priority=100)
     app.connect("source-read", read_cells)
     app.connect("html-page-context", describe_page)
     app.connect("build-finished", name_sidebar)

@@ -72,6 +72,7 @@ def find_learning_rate(
     section 3.3.
 
     >>> import keras, lrlib
+    >>> import numpy as np
     >>> keras.utils.set_random_seed(0)
     >>> x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
     >>> y = (x[:, 0] > 0).astype(int)

@@ -108,11 +108,12 @@ def lab(
     Raises:
         TypeError, ValueError: the data are no such arrays, or fewer than a batch.
 
+    >>> import keras, lrlib
     >>> import numpy as np
     >>> x, y = np.eye(4, dtype="float32"), np.arange(4)
     >>> def linear_model():
     ...     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
-    >>> bench = lab(2, model=linear_model, data=((x, y), (x, y)))
+    >>> bench = lrlib.lab(2, model=linear_model, data=((x, y), (x, y)))
     >>> bench.optimizer.value, bench.rate.value = "SGD", 0.5
     >>> bench.train().join()
     >>> bench.runs[0].name, len(bench.runs[0].losses)

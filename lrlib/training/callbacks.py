@@ -35,11 +35,12 @@ class RecordLearningRate(keras.callbacks.Callback):
             optimizers each have a rate.
 
     >>> import keras
+    >>> import lrlib
     >>> import numpy as np
     >>> s = keras.optimizers.schedules.PolynomialDecay(0.5, 4, 0.0)
     >>> model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     >>> model.compile(keras.optimizers.SGD(s), "mse")
-    >>> record = RecordLearningRate()
+    >>> record = lrlib.RecordLearningRate()
     >>> x = np.ones([6, 1])
     >>> _ = model.fit(x, x, batch_size=2, callbacks=[record], verbose=0)
     >>> record.steps, record.rates

@@ -34,12 +34,13 @@ def current_learning_rate(optimizer: Any) -> float:
             rates: ask each of its `.optimizers`.
 
     >>> import keras
+    >>> import lrlib
     >>> s = keras.optimizers.schedules.PolynomialDecay(1.0, 8, 0.0)
     >>> optimizer = keras.optimizers.SGD(s)
     >>> w = keras.Variable(3.0)
     >>> for _ in range(2):
     ...     optimizer.apply([1.0], [w])
-    >>> current_learning_rate(optimizer)
+    >>> lrlib.current_learning_rate(optimizer)
     0.75
 
     """
@@ -157,10 +158,11 @@ def effective_learning_rates(optimizer: Any) -> list[np.ndarray]:
         Of a rate that callbacks set, only today's value is known; it stands for all.
 
     >>> import keras
+    >>> import lrlib
     >>> optimizer = keras.optimizers.Adam(0.1)
     >>> w = keras.Variable([3.0, 4.0])
     >>> optimizer.apply([[0.5, 2.0]], [w])
-    >>> effective_learning_rates(optimizer)[0].round(4)
+    >>> lrlib.effective_learning_rates(optimizer)[0].round(4)
     array([0.2 , 0.05])
 
     """
