@@ -161,7 +161,8 @@ def test_a_formula_shows_before_its_notebook_is_trusted_and_when_it_is_run(
 ) -> None:
     context = browser.new_context(viewport={"width": 1300, "height": 1100})
     page = context.new_page()
-    page.goto(f"{lab}/lab/tree/schedule.ipynb", timeout=PATIENCE)
+    # Not the workspace in which the other notebook is open.
+    page.goto(f"{lab}/lab/workspaces/own/tree/schedule.ipynb", timeout=PATIENCE)
     output = page.locator(".jp-OutputArea-output")
     # What somebody else has stored may hold no MathML: JupyterLab sets the LaTeX.
     expect(output.locator("mjx-container")).to_be_visible(timeout=PATIENCE)
