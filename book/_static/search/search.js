@@ -127,7 +127,7 @@
 
     input.addEventListener("focus", ({ relatedTarget }) => {
       load().catch(() => {}); // the next key tries again, and says why
-      if (!list.contains(relatedTarget)) input.select();
+      if (dialog && !list.contains(relatedTarget)) input.select();
     });
     input.addEventListener("input", update);
 
