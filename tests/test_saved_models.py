@@ -78,3 +78,12 @@ def test_a_model_of_an_earlier_lrlib_loads_and_trains_on(first, second, names):
         # The bias falls by the rate itself; Adam divides by the root of a mean of ones.
         moved = model["before"] - model["after"]
         assert moved == pytest.approx(sum(rates[UPDATES : UPDATES + MORE]), rel=1e-4)
+
+
+def test_importing_keras_beside_lrlib_loads_no_formula():
+    """What a model needs is imported where Keras meets it in the file."""
+    script = "import lrlib, keras, sys; print('sympy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -81,7 +81,6 @@ class RecordLearningRate(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Look at the source of the rate anew, once every callback has set it."""
         self._begun = self._replaced = False
-        self._before: int | None = None
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Read the rates to come."""
