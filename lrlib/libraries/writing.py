@@ -7,19 +7,18 @@ the text is the formula, printed in the functions of that library.
 
 from __future__ import annotations
 
-import keyword
 import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, count, pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import sympy
 from sympy import And, Eq, Gt, Le, Lt, Not, floor
-from sympy.printing.pycode import PythonCodePrinter
 
+from lrlib.libraries.formulas import comment, formula_text
 from lrlib.schedules import formula
 from lrlib.schedules.kinds import Choice, Numbers
 from lrlib.schedules.schedule import Schedule
@@ -117,7 +116,14 @@ def _own_arguments(schedule: Schedule) -> dict[str, Any]:
 def _keras_class(schedule: Schedule) -> Native:
     name, extra = KERAS_CLASSES[schedule.name]
     more = {key: repr(value) for key, value in extra.items()}
-    return Native(Call(name, {**_own_arguments(schedule), **more}))
+    note = _LATE if extra.get("staircase") else ""
+    return Native(Call(name, {**_own_arguments(schedule), **more}), note=note)
+
+
+_LATE = (
+    "Compiled, as fit does it, Keras's staircase drops one update late for some "
+    "decay_steps (41, 47, 55, ...)."
+)
 
 
 def _keras_warmup(schedule: Schedule) -> list[Native]:
@@ -793,11 +799,6 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(v)
 
 
-def _comment(text: str) -> str:
-    lines = textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")
-    return "".join(f"{line}\n" for line in lines)
-
-
 #: How the schedulers of a library are moved on.
 _STEPPING = {
     "pytorch": "Call scheduler.step() after every update.",
@@ -812,7 +813,7 @@ _MODULES = {
 
 
 def _native_text(framework: str, native: Native) -> str:
-    note = _comment(native.note)
+    note = comment(native.note)
     if framework == "keras":
         call = _text(native.call, "keras.optimizers.schedules.")
         return f"import keras\n\n{note}schedule = {call}\n"
@@ -824,251 +825,8 @@ def _native_text(framework: str, native: Native) -> str:
     return (
         f"import torch\nfrom {_MODULES[framework]} import {names}\n\n"
         f"optimizer = torch.optim.SGD(model.parameters(), lr={native.lr})\n"
-        f"{note}scheduler = {call}\n{_comment(_STEPPING[framework])}"
+        f"{note}scheduler = {call}\n{comment(_STEPPING[framework])}"
     )
-
-
-class _WithParts(PythonCodePrinter):
-    """Prints the named parts of a formula as assignments in front of it."""
-
-    def __init__(self, names: dict[str, str], module: str) -> None:
-        PythonCodePrinter.__init__(self, {"fully_qualified_modules": True})
-        self.names, self.module = names, module
-        self.parts: dict[formula.Part, str] = {}
-        self.lines: list[str] = []
-
-    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return self.names.get(symbol.name, symbol.name)
-
-    def _print_Part(self, part: formula.Part) -> str:
-        if part not in self.parts:
-            code = self._print(part.expression)
-            name = part.args[0].name
-            taken = {*self.parts.values(), *self.names.values()}
-            numbered = (f"{name}{i}" for i in count(2))
-            self.parts[part] = next(
-                n for n in chain([name], numbered) if n not in taken
-            )
-            self.lines += _wrapped(f"{self.parts[part]} = ", code)
-        return self.parts[part]
-
-    def _as_ordered_terms(self, e: sympy.Expr, order: Any = None) -> list[sympy.Expr]:
-        # t - b, not -b + t
-        terms = super()._as_ordered_terms(e, order=order)
-        return sorted(terms, key=lambda term: term.could_extract_minus_sign())
-
-    def _print_Relational(self, relation: sympy.Basic) -> str:
-        # t < b, not b > t
-        if relation.rhs.has(formula.t) and not relation.lhs.has(formula.t):
-            relation = relation.reversed
-        return super()._print_Relational(relation)
-
-    def _print_Pow(self, e: sympy.Pow, **_: Any) -> str:
-        if e.exp == sympy.S.Half:
-            return f"{self.module}.sqrt({self._print(e.base)})"
-        if e.exp == -sympy.S.Half:
-            return f"1/{self.module}.sqrt({self._print(e.base)})"
-        return super()._print_Pow(e)
-
-    def _print_Pi(self, e: sympy.Basic) -> str:
-        return "math.pi"
-
-    def _print_Exp1(self, e: sympy.Basic) -> str:
-        return "math.e"
-
-
-class _Scalars(_WithParts):
-    """Code for plain numbers; it computes only the branch that it takes."""
-
-    def __init__(self, names: dict[str, str]) -> None:
-        super().__init__(names, "math")
-        functions = ("cos", "exp", "floor", "log", "sin", "tanh")
-        self.known_functions = {name: f"math.{name}" for name in functions}
-        self.known_functions |= {"Abs": "abs", "Max": "max", "Min": "min"}
-        self.known_functions["ceiling"] = "math.ceil"
-        self.inside = 0
-
-    def _print_Part(self, part: formula.Part) -> str:
-        if self.inside and part not in self.parts:
-            # An assignment would compute it also where it may not be computed.
-            return self.parenthesize(formula.unfold(part), 0)
-        return super()._print_Part(part)
-
-    def parenthesize(self, item: Any, level: int, strict: bool = False) -> str:
-        if isinstance(item, formula.Part) and self.inside and item not in self.parts:
-            item = formula.unfold(item)
-        return super().parenthesize(item, level, strict)
-
-    def _print_Piecewise(self, e: sympy.Piecewise) -> str:
-        # The first condition is always asked for, all else only perhaps.
-        code = ""
-        for i, (value, condition) in enumerate(e.args):
-            asked = self._print(condition) if i == 0 else ""
-            self.inside += 1
-            if condition == True:  # noqa: E712
-                code += f"({self._print(value)})"
-            else:
-                asked = asked or self._print(condition)
-                code += f"({self._print(value)}) if {asked} else "
-            self.inside -= 1
-        return f"({code})"
-
-    def statements(self, e: sympy.Expr) -> list[str]:
-        """Return the lines of a function body that returns the expression."""
-        if not isinstance(e, sympy.Piecewise):
-            return self._flushed(_wrapped("return ", self._print(e)))
-        lines: list[str] = []
-        for value, condition in e.args:
-            if condition == True:  # noqa: E712
-                return lines + self.statements(value)
-            lines += self._flushed([f"if {_bare(self._print(condition))}:"])
-            outside = dict(self.parts)
-            lines += [f"    {line}" for line in self.statements(value)]
-            self.parts = outside
-        raise ValueError(f"a Piecewise must end in an otherwise: {e}")
-
-    def _flushed(self, lines: list[str]) -> list[str]:
-        lines = [*self.lines, *lines]
-        self.lines = []
-        return lines
-
-
-class _Arrays(_WithParts, formula._ArrayCode):
-    """Code for arrays: `jnp.where(...)`, `ops.where(...)`."""
-
-    def __init__(self, names: dict[str, str], module: str) -> None:
-        functions = formula._ArrayCode().known_functions
-        super().__init__(names, module)
-        self.known_functions = {k: f"{module}.{v}" for k, v in functions.items()}
-
-    def _print_Pow(self, e: sympy.Pow, **kwargs: Any) -> str:
-        base = formula.unfold(e.base)
-        falls = base.is_Add and any(a.could_extract_minus_sign() for a in base.args)
-        if falls and not e.exp.is_number:
-            # Compiled, 1 - x can end just below 0, and a root of that is NaN.
-            left = f"{self.module}.maximum(0.0, {self._print(e.base)})"
-            return f"{left}**{self.parenthesize(e.exp, 100)}"
-        return super()._print_Pow(e, **kwargs)
-
-    def _fold(self, function: str, args: tuple[sympy.Basic, ...]) -> str:
-        return super()._fold(f"{self.module}.{function}", args)
-
-    def _print_Piecewise(self, e: sympy.Piecewise) -> str:
-        printed = [(_bare(self._print(c)), self._print(v)) for v, c in e.args]
-        *cases, (_, code) = printed
-        for condition, value in reversed(cases):
-            code = f"{self.module}.where({condition}, {value}, {code})"
-        return code
-
-    def statements(self, e: sympy.Expr, target: str) -> list[str]:
-        """Return the lines that compute the expression."""
-        last = _wrapped(target, self._print(e))
-        return [*self.lines, *last]
-
-
-def _bare(code: str) -> str:
-    """Take off parentheses around the whole."""
-    depth = 0
-    for i, letter in enumerate(code):
-        depth += {"(": 1, ")": -1}.get(letter, 0)
-        if depth == 0:
-            return code[1:-1] if i == len(code) - 1 and i > 0 else code
-    return code
-
-
-def _wrapped(start: str, code: str) -> list[str]:
-    """Break a line that is too long; inside parentheses any space will do."""
-    code = re.sub(r"(?<!\*)([*/])(?!\*)", r" \1 ", _bare(code))
-    if len(start) + len(code) <= _WIDTH - 8:
-        return [start + code]
-    lines = textwrap.wrap(
-        code, _WIDTH - 12, break_long_words=False, break_on_hyphens=False
-    )
-    return [f"{start}(", *(f"    {line}" for line in lines), ")"]
-
-
-#: Names that the texts below use themselves.
-_TAKEN = {"count", "jnp", "keras", "math", "model", "number", "ops", "optimizer"}
-_TAKEN |= {"rate", "schedule", "scheduler", "self", "step", "t", "torch"}
-
-
-def _short_names(schedule: Schedule) -> dict[str, str]:
-    """Name the numbers of the formula: shortly where that is clear."""
-    used = {s.name for s in schedule.formula.free_symbols} - {formula.t.name}
-    paths = [path for path in schedule.numbers if path in used]
-
-    def last(path: str) -> str:
-        *_, owner, own = ["", *path.split(".")]
-        return f"{owner}_{own}" if own.isdigit() else own
-
-    names = {}
-    for path in paths:
-        clear = [last(p) for p in paths].count(last(path)) == 1
-        name = last(path) if clear else path.replace(".", "_")
-        taken = keyword.iskeyword(name) or name in _TAKEN
-        names[path] = f"{name}_" if taken else name
-    return names
-
-
-def _formula_text(framework: str, schedule: Schedule) -> str:
-    names = _short_names(schedule)
-    if framework == "keras":
-        return _keras_text(schedule, names)
-    numbers = "".join(f"{name} = {{{path}}}\n" for path, name in names.items())
-    if framework == "optax":
-        lines = _Arrays(names, "jnp").statements(schedule.named_formula, "return ")
-        body = "\n".join(["t = jnp.asarray(count, jnp.float32)", *lines])
-        text = (
-            f"\nimport jax.numpy as jnp\n\n{numbers}\n\n"
-            f"{_comment('optax has no function for this curve: this is its formula.')}"
-            f"def schedule(count):\n{textwrap.indent(body, '    ')}\n"
-        )
-        return ("import math\n" + text) if "math." in body else text.lstrip()
-    library = {"pytorch": "PyTorch", "transformers": "Transformers"}[framework]
-    body = "\n".join(_Scalars(names).statements(schedule.named_formula))
-    text = (
-        "\nimport torch\nfrom torch.optim.lr_scheduler import LambdaLR\n\n"
-        f"{numbers}\n\n"
-        f"{_comment(f'{library} has no scheduler for this curve: its formula.')}"
-        f"def rate(t):\n{textwrap.indent(body, '    ')}\n\n\n"
-        "# LambdaLR multiplies the optimizer's rate, which is 1 for that reason.\n"
-        "optimizer = torch.optim.SGD(model.parameters(), lr=1.0)\n"
-        "scheduler = LambdaLR(optimizer, rate)\n"
-        f"{_comment(_STEPPING[framework])}"
-    )
-    return ("import math\n" + text) if "math." in body else text.lstrip()
-
-
-def _keras_text(schedule: Schedule, names: dict[str, str]) -> str:
-    parameters = list(names.values())
-    numbers = _text(parameters)
-    lines = [
-        't = ops.cast(step, "float64")',
-        "# Never t: but known to the compiler, t / T might become t * (1 / T).",
-        f"{numbers} = (",
-        '    ops.where(t < 0, t, ops.convert_to_tensor(number, "float64"))',
-        "    for number in self.get_config().values()",
-        ")",
-        *_Arrays(names, "ops").statements(schedule.named_formula, "rate = "),
-        "return ops.cast(rate, keras.backend.floatx())",
-    ]
-    body = textwrap.indent("\n".join(lines), " " * 8)
-    signature = _text(Call("def __init__", dict.fromkeys(["self", *parameters], "")))
-    own = "".join(f"        self.{p} = {p}\n" for p in parameters)
-    config = "".join(f'            "{p}": self.{p},\n' for p in parameters)
-    name = "".join(word.title() for word in schedule.name.split("_"))
-    made = _text(Call(name, {n: f"{{{path}}}" for path, n in names.items()}))
-    text = (
-        "import keras\nfrom keras import ops\n\n\n"
-        '@keras.saving.register_keras_serializable(package="schedules")\n'
-        f"class {name}(keras.optimizers.schedules.LearningRateSchedule):\n"
-        '    """Keras has no class for this curve: this is its formula."""\n\n'
-        f"{textwrap.indent(signature.replace('=', ''), ' ' * 4)}:\n{own}\n"
-        f"    def __call__(self, step):\n{body}\n\n"
-        f"    def get_config(self):\n        return {{\n{config}        }}\n\n\n"
-        f"schedule = {made}\n"
-    )
-    return ("import math\n\n" + text) if "math." in body else text
 
 
 # What the rest of lrlib calls ------------------------------------------------------
@@ -1086,13 +844,30 @@ def _variants(schedule: Schedule, framework: str) -> list[tuple[Any, Native | No
         known = ", ".join(map(repr, FRAMEWORKS))
         raise ValueError(f"framework must be one of {known}, got {framework!r}")
     variants: list[tuple[Any, Native | None]] = []
-    for native in _natives(framework, schedule):
+    for native in chain.from_iterable(map(_computed, _natives(framework, schedule))):
         variants.append((native.when, native))
         if native.when == sympy.true:
             return variants
     if framework not in _MISSING:
         variants.append((sympy.true, None))
     return variants
+
+
+def _computed(native: Native) -> list[Native]:
+    """Return the same with 0.0 written where a product would be 0."""
+    found = re.search(r"'\{([\w.]+)\} \* \{[\w.]+\}'", repr(native.call))
+    if not found:
+        return [native]
+
+    def zero(value: Any) -> Any:
+        if isinstance(value, Call):
+            return Call(value.name, {k: zero(v) for k, v in value.arguments.items()})
+        if isinstance(value, list):
+            return [zero(v) for v in value]
+        return "0.0" if value == found[0][1:-1] else value
+
+    when = And(native.when, Eq(_number(found[1]), 0))
+    return [replace(native, call=zero(native.call), when=when), native]
 
 
 def _chosen(schedule: Schedule, framework: str) -> Native | None:
@@ -1114,7 +889,7 @@ def _with_numbers(e: Any, schedule: Schedule) -> Any:
 
 def _template(schedule: Schedule, framework: str, native: Native | None) -> str:
     if native is None:
-        return _formula_text(framework, schedule)
+        return formula_text(framework, schedule, comment(_STEPPING.get(framework, "")))
     return _native_text(framework, native)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 import sympy
 
-from lrlib.schedules import formula
+from lrlib.schedules import formula, printing
 from lrlib.schedules.kinds import Choice, Inner, Inners, Kind, Number, Numbers
 
 P = ParamSpec("P")
@@ -373,7 +373,7 @@ class Schedule:
             raise ValueError(f"t must be finite and at least 0, got {t!r}")
         numbers = self.numbers
         symbols = (formula.t, *_symbols(self._structure()))
-        function = formula.compile_numpy(self.named_formula, symbols)
+        function = printing.compile_numpy(self.named_formula, symbols)
         # where() computes every branch, also those that it does not take.
         with np.errstate(all="ignore"):
             rates = function(steps, *map(np.float64, numbers.values()))
