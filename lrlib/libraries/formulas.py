@@ -68,9 +68,8 @@ class _Body(CodePrinter):
 
     def statements(self, e: sympy.Expr, start: str) -> list[str]:
         """Return the lines that compute the expression, `start` before its value."""
-        named = isinstance(e, sympy.Piecewise) and isinstance(
-            e.args[0][0], formula.Part
-        )
+        first = e.args[0][0] if isinstance(e, sympy.Piecewise) else None
+        named = isinstance(first, formula.Part)
         if named and start == "rate = ":
             return self._one_by_one(e)
         if self.dialect.arrays or not isinstance(e, sympy.Piecewise):
@@ -123,7 +122,7 @@ def _short_names(paths: Iterable[str], taken: set[str]) -> dict[str, str]:
 
 
 #: The longest body of a function in which everything is written out.
-_LONG = 16
+_LONG = 14
 
 
 def _body(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras.optimizers import schedules as keras_schedules
 
-from lrlib.libraries.writing import KERAS_CLASSES
+from lrlib.libraries.keras_names import KERAS_CLASSES
 from lrlib.schedules import formula, printing
 from lrlib.schedules.schedule import Schedule, _symbols, from_config
 

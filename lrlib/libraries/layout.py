@@ -132,9 +132,9 @@ def _operands(node: ast.AST, margin: int) -> list[str]:
             return [*rows, f"else {first[0]}", *first[1:], last]
         return rows + _lines("else ", otherwise, "", margin)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        sign = one_line(node).removeprefix(one_line(node.left)).split()[0]
-        rows = _operands(node.left, margin)
-        return [*rows, *_lines(f"{sign} ", node.comparators[0], "", margin)]
+        operator = one_line(node).removeprefix(one_line(node.left)).split()[0]
+        before = _operands(node.left, margin)
+        return [*before, *_lines(f"{operator} ", node.comparators[0], "", margin)]
     if not isinstance(node, ast.BinOp):
         return [one_line(node)]
     rows = []
@@ -146,8 +146,8 @@ def _operands(node: ast.AST, margin: int) -> list[str]:
         elif margin + len(sign + one_line(operand)) <= _WIDTH:
             rows.append(sign + one_line(operand))
         else:
-            first, *others = _operands(operand, margin)
-            rows += [sign + first, *others]
+            inner = _operands(operand, margin)
+            rows += [sign + inner[0], *inner[1:]]
     return rows
 
 

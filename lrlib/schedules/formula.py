@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import sympy
@@ -212,6 +213,10 @@ def latex(expression: sympy.Expr, names: Mapping[sympy.Symbol, str]) -> str:
 # Data ----------------------------------------------------------------------
 
 
+#: From how many nodes on a formula is long.
+_LONG = 800
+
+
 def shared(
     expression: sympy.Expr,
 ) -> tuple[list[tuple[sympy.Symbol, sympy.Basic]], sympy.Basic]:
@@ -219,16 +224,18 @@ def shared(
 
     49 * (1/49) is below 1 in floating point, and a restart would come a step late.
     """
-    named, result = sympy.cse(expression, list=False)
-    inverses: dict[sympy.Basic, sympy.Basic] = {}
-    for symbol, e in named:
-        e = e.xreplace(inverses)
-        divides = isinstance(e, sympy.Mul | sympy.Pow) and not e.has(t)
-        if divides and sympy.fraction(e, exact=True)[1] != 1:
-            inverses[symbol] = e
-    return [
-        (symbol, e.xreplace(inverses)) for symbol, e in named if symbol not in inverses
-    ], result.xreplace(inverses)
+    nodes = sum(1 for _ in islice(sympy.preorder_traversal(expression), _LONG))
+    # What is put together again is as simple as it was; to see that takes seconds.
+    with sympy.evaluate(nodes < _LONG):
+        named, result = sympy.cse(expression, list=False)
+        inverses: dict[sympy.Basic, sympy.Basic] = {}
+        for symbol, e in named:
+            e = e.xreplace(inverses)
+            divides = isinstance(e, sympy.Mul | sympy.Pow) and not e.has(t)
+            if divides and sympy.fraction(e, exact=True)[1] != 1:
+                inverses[symbol] = e
+        kept = [(s, e.xreplace(inverses)) for s, e in named if s not in inverses]
+        return kept, result.xreplace(inverses)
 
 
 def tree(expression: sympy.Basic) -> Any:
@@ -259,6 +266,8 @@ def _tree(e: sympy.Basic) -> Any:
         return float(e)
     if e == True or e == False:  # noqa: E712
         return bool(e)
+    if isinstance(e, sympy.floor | sympy.ceiling):
+        return [type(e).__name__, _tree(sympy.together(e.args[0]))]
     if isinstance(e, sympy.Mul | sympy.Pow):
         over, under = sympy.fraction(e, exact=True)
         if under != 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +21,7 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from lrlib.schedules.formula import shared, t, unfold
 
-_NAMES = ("cos", "exp", "floor", "log", "sin", "sqrt", "tan", "tanh")
+_NAMES: tuple[str, ...] = ("cos", "exp", "floor", "log", "sin", "sqrt", "tan", "tanh")
 _NAMES += ("arctan", "arcsin", "arccos", "sinh", "cosh", "sign", "abs", "ceil")
 _ARRAYS = {
     **{name: name for name in _NAMES},
@@ -164,11 +165,14 @@ class CodePrinter(PythonCodePrinter):
             )
             parts = (in_whole.parenthesize(x, PRECEDENCE["Mul"]) for x in (over, under))
             return self.dialect.whole.format(*parts)
+        if under.is_Integer and under != 1:  # (t - 5) / 9 and not t / 9 - 5 / 9
+            left = self.parenthesize(over, PRECEDENCE["Mul"], strict=True)
+            return self._called(type(e).__name__, f"{left} / {under}")
         return self._print_Function(e)
 
     def _print_ceiling(self, e: sympy.Function) -> str:
         printed = self._print_floor(sympy.floor(-e.args[0], evaluate=False))
-        return f"-{printed}" if "//" in printed else self._print_Function(e)
+        return f"-{printed}" if "//" in printed else self._print_floor(e)
 
     def _print_Mod(self, e: sympy.Mod) -> str:
         return " % ".join(self.parenthesize(x, PRECEDENCE["Mul"]) for x in e.args)
@@ -295,11 +299,17 @@ def compile_for(
     `library` is a module with NumPy's function names: `numpy`, `keras.ops`.
     """
     functions = {name: getattr(library, name) for name in ARRAY_FUNCTIONS}
-    # A parameter may be called `floor`.
-    arguments = [s if s == t else sympy.Dummy(**s._assumptions_orig) for s in symbols]
+    # A parameter may be called `floor`, or as what is computed once, `x0`.
+    taken = re.compile(rf"x\d+|{'|'.join(ARRAY_FUNCTIONS)}")
+    renamed = {
+        s: sympy.Dummy(**s._assumptions_orig)
+        for s in symbols
+        if taken.fullmatch(s.name) or safe_name(s.name) != s.name
+    }
+    expression = unfold(expression)
     return sympy.lambdify(
-        arguments,
-        unfold(expression).xreplace(dict(zip(symbols, arguments, strict=True))),
+        [renamed.get(s, s) for s in symbols],
+        expression.xreplace(renamed) if renamed else expression,
         modules=[functions],
         printer=CodePrinter(),
         cse=shared,

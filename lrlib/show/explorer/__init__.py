@@ -269,7 +269,11 @@ def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
 def _entry(schedule: Schedule) -> dict[str, Any]:
     """Describe a schedule: its controls, and a formula for every set of choices."""
     leaves = list(_leaves(schedule))
-    choices = {path: kind.options for path, _, _, kind, _ in leaves if _chosen(kind)}
+    choices = {
+        path: kind.options or (value,)  # a text has no other options
+        for path, _, _, kind, value in leaves
+        if _chosen(kind)
+    }
     variants = {}
     for options in product(*choices.values()):
         chosen = dict(zip(choices, options, strict=True))
