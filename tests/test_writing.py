@@ -57,6 +57,47 @@ def test_a_keras_text_of_a_composition_makes_the_same_curve(schedule):
     np.testing.assert_allclose(rates, expected, rtol=0, atol=2e-6 * expected.max())
 
 
+def keras_formulas() -> dict[str, lrlib.Schedule]:
+    schedules = {json.dumps(e["schedule"]): e["schedule"] for e in RECORDED}
+    made = map(from_config, schedules.values())
+    texts = {schedule.code("keras"): schedule for schedule in made}
+    return {text: s for text, s in texts.items() if "this is its formula" in text}
+
+
+def test_a_keras_class_is_laid_out_as_ruff_would(tmp_path):
+    texts = keras_formulas()
+    assert len(texts) > 40
+    for i, text in enumerate(texts):
+        (tmp_path / f"text_{i}.py").write_text(text)
+    ruff = [Path(sys.executable).with_name("ruff"), "format", "--isolated", "--diff"]
+    done = subprocess.run([*ruff, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", lrlib.catalogue)
+def test_a_keras_text_is_short_and_names_its_parameters(name):
+    schedule = lrlib.catalogue[name]()
+    text = schedule.code("keras")
+    assert len(text.splitlines()) <= 42
+    assert "get_config().values()" not in text
+    assert "t < 0" not in text
+    if "this is its formula" in text:
+        used = {s.name for s in schedule.formula.free_symbols} - {"t"}
+        for path in used:
+            assert f"self.{path.replace('.', '_')}" in text
+
+
+def test_a_floor_that_would_be_0_is_written_as_0():
+    assert "eta_min=0.0)" in lrlib.cosine(alpha=0.0).code("pytorch")
+    assert "eta_min=0.3 * 0.1" in lrlib.cosine(alpha=0.3).code("pytorch")
+
+
+def test_keras_own_staircase_comes_with_a_warning():
+    text = lrlib.step(0.1, 41, 0.5).code("keras")
+    assert "staircase=True" in text
+    assert "one update late" in text
+
+
 def test_a_keras_class_from_a_text_is_saved_and_loaded():
     names: dict = {}
     exec(compile(lrlib.rex(0.1, 10).code("keras"), "<keras>", "exec"), names)
@@ -153,7 +194,7 @@ def test_a_template_filled_in_is_the_text(name, framework):
 
 
 def test_a_condition_is_data_for_the_browser():
-    (condition, _), (always, _) = ports.code_variants(
+    _, (condition, _), (always, _) = ports.code_variants(
         lrlib.cosine_restarts(), "pytorch"
     )
     assert condition[0] == "And"

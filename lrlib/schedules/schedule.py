@@ -18,7 +18,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 import sympy
 
-from lrlib.schedules import formula, operations
+from lrlib.schedules import formula, operations, printing
 from lrlib.schedules.kinds import Kind, Leaf, Number, shown
 
 P = ParamSpec("P")
@@ -342,7 +342,7 @@ class Schedule:
         >>> lrlib.clip(lrlib.constant(0.1), high=0.05).numbers
         {'schedule.initial_learning_rate': 0.1, 'low': 0.0, 'high': 0.05}
         """
-        return {x.path: x.value for x in self.leaves() if not x.kind.options}
+        return {x.path: x.value for x in self.leaves() if x.kind.numeric}
 
     def leaves(self, prefix: str = "") -> Iterator[Leaf]:
         """Yield each number and each choice, those of inner schedules included."""
@@ -497,7 +497,7 @@ class Schedule:
             raise ValueError(f"t must be finite and at least 0, got {shown(t)}")
         numbers = self.numbers
         symbols = (formula.t, *self.symbols)
-        function = formula.compile_numpy(self.named_formula, symbols)
+        function = printing.compile_numpy(self.named_formula, symbols)
         # where() computes every branch, also those that it does not take.
         with np.errstate(all="ignore"):
             rates = function(steps, *map(np.float64, numbers.values()))

@@ -223,7 +223,11 @@ def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
 def _entry(schedule: Schedule) -> dict[str, Any]:
     """Describe a schedule: its controls, and a formula for every set of choices."""
     leaves = list(schedule.leaves())
-    choices = {leaf.path: leaf.kind.options for leaf in leaves if leaf.kind.options}
+    choices = {
+        leaf.path: leaf.kind.options or (leaf.value,)  # a text has no other options
+        for leaf in leaves
+        if not leaf.kind.numeric
+    }
     variants = {}
     for options in product(*choices.values()):
         chosen = dict(zip(choices, options, strict=True))
