@@ -212,6 +212,8 @@ def test_the_pages_that_sphinx_adds_work_over_http_and_from_the_disk(browser, si
     for page in sorted(pages - {*PAGES}):
         for address in site.addresses(page):
             tab, wrong, asked = open_page(browser, address)
+            if page == "index":
+                tab.wait_for_url("**/book/index.html")
             tab.context.close()
             assert wrong == [], address
             assert elsewhere(asked, site) == [], address
