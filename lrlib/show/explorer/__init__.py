@@ -270,7 +270,7 @@ def _entry(schedule: Schedule) -> dict[str, Any]:
     """Describe a schedule: its controls, and a formula for every set of choices."""
     leaves = list(_leaves(schedule))
     choices = {
-        path: kind.options or (value,)  # a text has no other options
+        path: kind.options if value in kind.options else (value,)  # a text
         for path, _, _, kind, value in leaves
         if _chosen(kind)
     }
