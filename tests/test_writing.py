@@ -10,9 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import sympy
 
 import lrlib
 from lrlib.libraries import writing as ports
+from lrlib.schedules.kinds import Rate, Steps
 from lrlib.schedules.schedule import from_config
 
 RECORDED = json.loads(
@@ -221,3 +223,66 @@ def test_the_text_is_the_same_under_every_hash_seed():
         for seed in ("1", "2")
     }
     assert len(texts) == 1
+
+
+@lrlib.schedule
+def literal_stairs(t, rate: Rate = 1.0):
+    return rate / 2 ** sympy.floor(t / 49)
+
+
+@lrlib.schedule
+def product_stairs(t, rate: Rate = 1.0, a: Steps = 7, b: Steps = 7):
+    return rate / 2 ** sympy.floor(t / (a * b)) + rate * sympy.floor(t / (a * b))
+
+
+@lrlib.schedule
+def fractions(t, peak: Rate = 1.0, every: Steps = 7):
+    return peak * sympy.frac(t / every)
+
+
+@lrlib.schedule
+def odd_names(
+    t,
+    floor: Rate = 0.5,
+    min: Steps = 5,
+    max: Steps = 9,
+    lambda_: Rate = 0.3,
+    constructor: Rate = 0.2,
+    E: Rate = 0.1,
+    I: Rate = 0.4,  # noqa: E741
+    x0: Rate = 0.1,
+):
+    rising = sympy.Min(sympy.Max(t, min), max) / max
+    falls = floor * lambda_ ** sympy.floor(t / min) + constructor * E
+    return rising * falls + I * x0 * sympy.sqrt(1 + sympy.Min(t, max) / max)
+
+
+OWN = {
+    "literal_stairs": lambda t: 0.5 ** (t // 49),
+    "product_stairs": lambda t: 0.5 ** (t // 49) + t // 49,
+    "fractions": lambda t: t % 7 / 7,
+    "odd_names": lambda t: (
+        min(max(t, 5), 9) / 9 * (0.5 * 0.3 ** (t // 5) + 0.02)
+        + 0.04 * (1 + min(t, 9) / 9) ** 0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_reader_s_formula_is_the_same_in_every_code(name):
+    schedule, steps = globals()[name](), range(150)
+    expected = [OWN[name](t) for t in steps]
+    np.testing.assert_allclose(schedule(steps), expected, rtol=1e-12, atol=1e-12)
+    text = schedule.code("pytorch").replace("import torch\n", "")
+    own = text[: text.index("# LambdaLR multiplies")].replace(
+        "from torch.optim.lr_scheduler import LambdaLR\n", ""
+    )
+    names: dict = {}
+    exec(compile(own, "<pytorch>", "exec"), names)
+    np.testing.assert_allclose([names["rate"](t) for t in steps], expected, 1e-12)
+    rates = of_keras(schedule.code("keras"), len(expected))
+    np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-7)
+    rates = lrlib.sample(schedule.to_keras(), len(expected))
+    np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-7)
+    back = lrlib.convert(schedule.code("optax"))
+    np.testing.assert_allclose(back(steps), expected, rtol=1e-12, atol=1e-12)

@@ -41,7 +41,7 @@ def _expression(text: str) -> sympy.Expr:
 class Text(Choice):
     """A formula of the step `t`, written with NumPy's functions."""
 
-    options: tuple[str | bool, ...] = ()
+    options: tuple[str | bool, ...] = ("0.1",)
 
     def __str__(self) -> str:
         return "the text of a formula of t, with NumPy's functions"

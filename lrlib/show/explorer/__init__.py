@@ -224,9 +224,9 @@ def _entry(schedule: Schedule) -> dict[str, Any]:
     """Describe a schedule: its controls, and a formula for every set of choices."""
     leaves = list(schedule.leaves())
     choices = {
-        leaf.path: leaf.kind.options or (leaf.value,)  # a text has no other options
-        for leaf in leaves
-        if not leaf.kind.numeric
+        x.path: x.kind.options if x.value in x.kind.options else (x.value,)  # a text
+        for x in leaves
+        if not x.kind.numeric
     }
     variants = {}
     for options in product(*choices.values()):
