@@ -174,6 +174,13 @@ class CodePrinter(PythonCodePrinter):
         printed = self._print_floor(sympy.floor(-e.args[0], evaluate=False))
         return f"-{printed}" if "//" in printed else self._print_floor(e)
 
+    def parenthesize(self, item: Any, level: int, strict: bool = False) -> str:
+        """Print an operand; SymPy takes a Mod for a function, but % binds as * does."""
+        text = super().parenthesize(item, level, strict)
+        if isinstance(item, sympy.Mod) and level >= PRECEDENCE["Mul"]:
+            return f"({text})"
+        return text
+
     def _print_Mod(self, e: sympy.Mod) -> str:
         return " % ".join(self.parenthesize(x, PRECEDENCE["Mul"]) for x in e.args)
 
