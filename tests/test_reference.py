@@ -31,7 +31,15 @@ CLASSES = {
 #: Members that lrlib's own modules use, and callers don't.
 INTERNAL = {
     f"lrlib.Schedule.{name}"
-    for name in "definition leaves fill conditions form symbols extent".split()
+    for name in [
+        "definition",
+        "leaves",
+        "fill",
+        "conditions",
+        "form",
+        "symbols",
+        "extent",
+    ]
 }
 
 
