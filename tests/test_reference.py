@@ -13,7 +13,7 @@ import pytest
 import lrlib
 import lrlib.kinds
 from lrlib.experiments.finder import RangeTest
-from lrlib.experiments.race import Comparison
+from lrlib.experiments.results import Comparison
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "book" / "_ext"))
@@ -25,11 +25,22 @@ PUBLIC = [*lrlib.__all__, *lrlib.catalogue]
 CLASSES = {
     "lrlib.Schedule": lrlib.Schedule,
     "lrlib.RaceResult": lrlib.RaceResult,
-    "lrlib.experiments.race.Comparison": Comparison,
+    "lrlib.experiments.results.Comparison": Comparison,
     "lrlib.experiments.finder.RangeTest": RangeTest,
 }
-#: For the code of lrlib, not for callers.
-INTERNAL = {"lrlib.Schedule.definition"}
+#: Members that lrlib's own modules use, and callers don't.
+INTERNAL = {
+    f"lrlib.Schedule.{name}"
+    for name in [
+        "definition",
+        "leaves",
+        "fill",
+        "conditions",
+        "form",
+        "symbols",
+        "extent",
+    ]
+}
 
 
 @pytest.fixture(scope="module")
