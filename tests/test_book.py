@@ -270,6 +270,8 @@ def test_a_theme_that_was_chosen_stays_on_the_next_page_from_the_disk(browser, s
         before = tab.evaluate(mode)
         tab.get_by_role("button", name="Color mode").first.click()
         assert tab.evaluate(mode) != before
+    # The next page may have a process of its own, which learns of it a moment later.
+    tab.wait_for_timeout(1000)
     tab.goto(site.addresses("book/adam")[1])
     assert tab.evaluate(mode) == "dark"
     tab.context.close()
