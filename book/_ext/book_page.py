@@ -107,7 +107,7 @@ def describe_page(
 
 
 def name_sidebar(app: Sphinx, error: Exception | None) -> None:
-    """Make the theme's sidebar a landmark, as what holds content is."""
+    """Make the theme's sidebar a landmark; name what unfolds in it."""
     if error or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
@@ -117,6 +117,10 @@ def name_sidebar(app: Sphinx, error: Exception | None) -> None:
                 '<div id="pst-primary-sidebar" ',
                 '<div id="pst-primary-sidebar" role="complementary"'
                 ' aria-label="The book" ',
+            ).replace(
+                '<summary><span class="toctree-toggle"',
+                '<summary aria-label="Pages below this one">'
+                '<span class="toctree-toggle"',
             ),
             "utf-8",
         )

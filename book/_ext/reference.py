@@ -95,6 +95,10 @@ LINKED = re.compile(
 #: The last lines of a schedule's docstring: where it is from, and what
 #: other libraries call it.
 CREDIT = re.compile(r"^([A-Za-z]+): (?=\S)")
+SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
+LIST_TAG = re.compile(r"<(/?)(dl|dd)>")
+#: What stands for a tag of such a list: all lines, and each of them.
+LINES = {"dl": ' class="sig-lines"', "dd": ' class="sig-line"'}
 #: What a string's value looks like in a sentence.
 QUOTED = re.compile(r"'[^']*'")
 
@@ -278,9 +282,23 @@ def style(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Give its style to a page that describes code, and to no other."""
-    if '<dl class="py ' in context.get("body", ""):
-        app.add_css_file("reference.css")
+    """Give its style to a page that describes code, and to no other.
+
+    A signature over several lines is a list that describes nothing, yet
+    screen readers announce it as one: it becomes plain lines.
+    """
+    if '<dl class="py ' not in context.get("body", ""):
+        return
+    app.add_css_file("reference.css")
+    context["body"] = SIGNATURE.sub(
+        lambda match: LIST_TAG.sub(
+            lambda tag: (
+                "</span>" if tag[1] else f"<span{LINES[tag[2]]}>"
+            ),
+            match[0],
+        ),
+        context["body"],
+    )
 
 
 def import_quietly() -> None:
