@@ -123,7 +123,7 @@ def test_a_config_of_no_schedule_is_a_value_error(config):
 def test_a_config_with_a_parameter_that_is_none_names_it():
     config = lrlib.linear().get_config()
     config["params"] = config["params"] | {"bogus": 1}
-    with pytest.raises(ValueError, match="linear has no parameter bogus"):
+    with pytest.raises(ValueError, match="linear has no parameter 'bogus'"):
         from_config(config)
 
 
