@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import random_formulas as formulas
@@ -51,6 +52,63 @@ def test_numpy_gives_the_number_of_exact_arithmetic(drawn):
 def test_few_steps_are_left_out_for_lying_at_a_jump(drawn):
     left_out = sum(np.isnan(expected[:, 0]).sum() for _, expected in drawn)
     assert left_out < 0.05 * COUNT * len(STEPS)
+
+
+def test_keras_gives_the_same_number_eagerly(drawn):
+    for schedule, expected in drawn:
+        agree(schedule, np.asarray(schedule.to_keras()(STEPS)), expected)
+
+
+def test_the_code_for_keras_gives_the_same_number(drawn):
+    for schedule, expected in drawn[:150]:
+        scope = {}
+        exec(schedule.code("keras"), scope)
+        found = np.array([float(scope["schedule"](int(step))) for step in STEPS])
+        agree(schedule, found, expected)
+
+
+class Weights(keras.Layer):
+    """A weight for each schedule, in float64; its loss has the gradient 1."""
+
+    def __init__(self, count):
+        super().__init__(dtype="float64")
+        self.weights_ = [
+            self.add_weight(shape=(), initializer="zeros", name=f"w{i:03}")
+            for i in range(count)
+        ]
+
+    def call(self, x):
+        return sum(1 * w for w in self.weights_) + 0 * keras.ops.sum(x)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fit_moves_a_weight_by_that_number(drawn, jit_compile):
+    chosen, steps = drawn[:40], int(STEPS[-1]) + 1
+    layer = Weights(len(chosen))
+    model = keras.Sequential([keras.Input((1,), dtype="float64"), layer])
+    model(np.zeros((1, 1)))
+    optimizers = {
+        f".*w{i:03}": keras.optimizers.SGD(schedule.to_keras())
+        for i, (schedule, _) in enumerate(chosen)
+    }
+    model.compile(
+        keras.optimizers.MultiOptimizer(
+            keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.0), optimizers)
+        ),
+        loss=lambda y, prediction: keras.ops.mean(prediction),
+        jit_compile=jit_compile,
+    )
+    seen = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(
+            [float(w.numpy()) for w in layer.weights_]
+        )
+    )
+    x = np.zeros((steps, 1))
+    model.fit(x, x, batch_size=1, shuffle=False, verbose=0, callbacks=[note])
+    moved = -np.diff(np.array([[0.0] * len(chosen), *seen]), axis=0)
+    for (schedule, expected), used in zip(chosen, moved.T, strict=True):
+        agree(schedule, used[STEPS], expected)
 
 
 # What is refused, when it is defined ------------------------------------------------

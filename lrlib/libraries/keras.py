@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -11,6 +13,22 @@ from keras.optimizers import schedules as keras_schedules
 from lrlib.libraries.keras_names import KERAS_CLASSES
 from lrlib.schedules import formula, printing
 from lrlib.schedules.schedule import Schedule, from_config
+
+
+def _double(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function of Keras's plain numbers as float64; it would take float32."""
+
+    def double(x: Any) -> Any:
+        plain = type(x) in (int, float)
+        return keras.ops.convert_to_tensor(x, "float64") if plain else x
+
+    return lambda *arguments: function(*map(double, arguments))
+
+
+#: keras.ops for formulas in float64.
+_OPERATIONS = SimpleNamespace(
+    **{name: _double(getattr(keras.ops, name)) for name in printing.ARRAY_FUNCTIONS}
+)
 
 
 @keras.saving.register_keras_serializable(package="lrlib")
@@ -31,7 +49,7 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
         self.schedule = schedule
         symbols = (formula.t, *schedule.symbols)
         self._function = printing.compile_for(
-            keras.ops, schedule.named_formula, symbols
+            _OPERATIONS, schedule.named_formula, symbols
         )
 
     def __call__(self, step: Any) -> Any:

@@ -51,6 +51,8 @@ class Dialect:
         arrays: whether it computes arrays, every branch of them.
         whole: how `floor(a / b)` of whole numbers is written, exactly, with the step
             as a whole number under the name of `step`.
+        double: how a plain number is made a float64, where a choice between two plain
+            numbers would be an array of fewer bits.
 
     """
 
@@ -58,6 +60,7 @@ class Dialect:
     arrays: bool = True
     whole: str = ""
     step: str = "t"
+    double: str = ""
 
     def function(self, name: str) -> str | None:
         """Return the library's name for a function of SymPy's, if it has one."""
@@ -69,7 +72,12 @@ class Dialect:
 BARE = Dialect()
 MATH = Dialect("math.", arrays=False)
 JAX = Dialect("jnp.")
-KERAS = Dialect("ops.", whole='ops.cast({} // {}, "float64")', step="step")
+KERAS = Dialect(
+    "ops.",
+    whole='ops.cast({} // {}, "float64")',
+    step="step",
+    double='ops.cast({}, "float64")',
+)
 
 #: What the code of `BARE` calls. NumPy, keras.ops and jax.numpy have all of it.
 ARRAY_FUNCTIONS = tuple(sorted(set(_ARRAYS.values())))
@@ -216,9 +224,12 @@ class CodePrinter(PythonCodePrinter):
         *cases, (code, condition) = [(self._print(v), c) for v, c in e.args]
         if condition != True:  # noqa: E712
             raise ValueError(f"a Piecewise must end in an otherwise: {e}")
-        for value, condition in reversed(cases):
-            asked = self._print(condition)
-            if self.dialect.arrays and (condition.has(t) or not self.dialect.module):
+        plain = not e.args[-1].expr.has(t)
+        for (v, c), (value, _) in zip(e.args[-2::-1], reversed(cases), strict=True):
+            asked, plain = self._print(c), plain and not v.has(t)
+            if self.dialect.arrays and (c.has(t) or not self.dialect.module):
+                if plain and self.dialect.double:
+                    code, plain = self.dialect.double.format(code), False
                 code = self._called("Piecewise", asked, value, code)
             else:
                 code = f"(({value}) if {asked} else ({code}))"
