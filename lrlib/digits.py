@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lrlib.schedules.kinds import check_bool
+
 FILE = Path(__file__).parent / "data" / "digits.npz"
 SHA256 = "0fd2ab4202a7f090179d55a7645329e10fa49f02c8876958f8943b997e38a737"
 TRAIN = 8000
@@ -40,9 +42,7 @@ def load_digits(full: bool = False) -> tuple[Part, Part]:
     ((8000, 28, 28), dtype('uint8'), (2000,))
 
     """
-    if not isinstance(full, bool):
-        raise TypeError(f"full must be True or False, got {full!r}")
-    if full:
+    if check_bool("full", full):
         return _download()
     try:
         content = FILE.read_bytes()

@@ -190,7 +190,7 @@ UPDATES = {
 @pytest.mark.parametrize("name", UPDATES)
 def test_an_update_is_one_operation_where_tensorflow_has_it(name):
     job = racing._Job({name: OPTIMIZERS[name]}, 1, 16, small_model, small_data())
-    graph = racing._Trainer(job, name).epoch.graph.as_graph_def()
+    graph = racing._Trainer(job, name).train.graph.as_graph_def()
     ops = {node.op for f in graph.library.function for node in f.node_def}
     assert {op for op in ops if op.startswith("ResourceApply")} == UPDATES[name]
 
@@ -688,6 +688,61 @@ def test_a_function_gives_the_data_and_labels_may_stand_in_a_column(result):
 
     again = small_race({"sgd": ENTRIES["sgd"]}, data=columns)
     np.testing.assert_array_equal(again["sgd"]["loss"], result["sgd"]["loss"])
+
+
+def test_entries_that_differ_in_their_rate_alone_are_compiled_together(monkeypatch):
+    made = []
+    trainer = racing._Trainer
+
+    def counted(job, name):
+        made.append(name)
+        return trainer(job, name)
+
+    monkeypatch.setattr(racing, "_Trainer", counted)
+    monkeypatch.setattr(workers, "cores", lambda: 1)
+    entries = {
+        "constant": sgd(0.1),
+        "cosine": sgd(lrlib.cosine(0.1, 18).to_keras()),
+        "clipped": lambda: keras.optimizers.SGD(0.1, momentum=0.9, clipnorm=1.0),
+    }
+    together = small_race(entries, seeds=[3])
+    assert made == ["constant", "clipped"]
+    for name, entry in entries.items():
+        alone = small_race({name: entry}, seeds=[3])
+        for key in ("loss", "rates", "test_loss"):
+            np.testing.assert_array_equal(together[name][key], alone[name][key])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_model_may_have_a_label_for_each_place(jit_compile):
+    rng = np.random.default_rng(0)
+    x = rng.integers(5, size=(64, 4))
+    y = (x + 1) % 5
+
+    def next_one():
+        return keras.Sequential(
+            [keras.Input((4,), dtype="int32"), keras.layers.Embedding(5, 5)]
+        )
+
+    adam = lambda: keras.optimizers.Adam(0.1)  # noqa: E731
+    result = lrlib.race(
+        {"adam": adam},
+        seeds=1,
+        epochs=4,
+        batch_size=8,
+        model=next_one,
+        data=((x, y), (x, y)),
+        jit_compile=jit_compile,
+    )
+    assert result.test_accuracy[0, 0, -1] == 1
+    model = next_one()
+    assert result.test_loss[0, 0, -1] < float(
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, model(x))
+    )
+    with pytest.raises(ValueError, match="a label for each output of the model"):
+        lrlib.race(
+            {"adam": adam}, model=next_one, data=((x, y[:, :3]), (x, y)), batch_size=8
+        )
 
 
 def test_without_data_the_digits_race():

@@ -98,6 +98,36 @@ def fuse(optimizer: Any) -> None:
     optimizer.update_step = update_step
 
 
+#: What an optimizer keeps that decides no update, or that is the same when it is new.
+_BESIDES = {
+    *("name", "_lock", "_tracker", "_variables", "_trainable_variables"),
+    *("_trainable_variables_indices", "_distribution_strategy", "_learning_rate"),
+    *("_exclude_from_weight_decay_cache", "_iterations"),
+}
+
+
+def kind_of(optimizer: Any) -> str | None:
+    """Return what decides an optimizer's updates besides its rate, as a text.
+
+    Returns:
+        The same text for two new optimizers of Keras that differ in nothing but the
+        learning rate. None for all others: for a class that isn't Keras's, for one
+        with an optimizer inside, for one that holds what can't be compared.
+
+    """
+    kind = type(optimizer)
+    new = not optimizer.built and int(optimizer.iterations) == 0
+    if not kind.__module__.startswith("keras.") or not new:
+        return None
+    settings = {
+        name: value
+        for name, value in vars(optimizer).items()
+        if name not in _BESIDES and not name.startswith("_self_")
+    }
+    text = f"{kind.__name__} {settings}"
+    return None if " object at " in text or " at 0x" in text else text
+
+
 def start_method(pool: futures.ProcessPoolExecutor) -> str:
     """Return how a pool starts its processes: "fork", "spawn" or "forkserver"."""
     context: Any = vars(pool)["_mp_context"]

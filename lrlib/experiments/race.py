@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ import numpy as np
 
 from lrlib.experiments import workers
 from lrlib.experiments.backend import tf
-from lrlib.experiments.internals import fuse
+from lrlib.experiments.internals import fuse, kind_of
 from lrlib.experiments.network import build_model
 from lrlib.experiments.results import RaceResult, Run
 from lrlib.experiments.step import (
@@ -35,7 +35,7 @@ from lrlib.experiments.step import (
     update,
 )
 from lrlib.libraries.keras import sample_keras
-from lrlib.schedules.kinds import check_whole
+from lrlib.schedules.kinds import check_bool, check_whole
 from lrlib.training import inside
 from lrlib.training.optimizers import is_schedule, rate_function, unwrap
 
@@ -51,6 +51,7 @@ def race(
     data: Data | Callable[[], Data] | None = None,
     executor: futures.Executor | None = None,
     *,
+    jit_compile: bool = False,
     progress: bool | None = None,
 ) -> RaceResult:
     """Train each entry once per seed, all from the same starts on the same batches.
@@ -60,8 +61,9 @@ def race(
     runs, and in whichever order, as long as layers draw at random as Keras' own do: by
     `keras.random` with a `SeedGenerator`.
 
-    Runs share no operation's threads, and take a third less time, where the environment
-    variable `TF_NUM_INTRAOP_THREADS` is 1 before TensorFlow starts.
+    Entries whose optimizers differ in nothing but their learning rate are compiled
+    together. Runs share no operation's threads, and take a third less time, where the
+    environment variable `TF_NUM_INTRAOP_THREADS` is 1 before TensorFlow starts.
 
     Args:
         entries: name → a function without arguments that makes a new Keras optimizer,
@@ -71,13 +73,17 @@ def race(
         batch_size: samples per update. What is left over at the end of an epoch, less
             than a batch, is not used in that epoch.
         model: a function without arguments that builds a classifier, not compiled. If
-            its last activation is no softmax, its outputs are taken as logits.
+            its last activation isn't a softmax, its outputs are taken as logits.
         data: `(x_train, y_train), (x_test, y_test)` with whole numbers as labels, used
-            as they are; or a function that returns them, which each worker of an
-            executor calls once. Default: `lrlib.load_digits`, pixels divided by 255.
+            as they are: one for each sample, or one for each output of the model, such
+            as the next character at each place of a text. Or a function that returns
+            them, which each worker of an executor calls once. Default:
+            `lrlib.load_digits`, pixels divided by 255.
         executor: where the runs take place: any `concurrent.futures.Executor`, such as
             a process pool or Dask's `client.get_executor()`. A run whose worker dies is
             tried again. Default: threads in this process, one per core.
+        jit_compile: whether XLA compiles the training. That takes some seconds, and
+            pays for some models, such as a Transformer, and not for others: measure.
         progress: whether to show a progress bar. Default: in a terminal or a notebook,
             unless the environment variable `TQDM_DISABLE` is 1.
 
@@ -117,6 +123,7 @@ def race(
         batch_size=check_whole("batch_size", batch_size, low=1),
         model=model,
         data=data,
+        jit_compile=check_bool("jit_compile", jit_compile),
     )
     check_builder(model)
     seeds = check_seeds(seeds)
@@ -172,9 +179,11 @@ class _Job:
     batch_size: int
     model: Callable[[], keras.Model]
     data: Data | Callable[[], Data] | None
+    jit_compile: bool = False
 
     def __post_init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._plans: dict[str, _Plan] = {}
         self._tensors: tuple[Any, ...] | None = None
         self._starts: dict[int, list[np.ndarray]] = {}
         # Compiled trainers, to be used again with another seed. As many as there are
@@ -182,8 +191,7 @@ class _Job:
         self._free: deque[_Trainer] = deque(maxlen=workers.cores())
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("entries", "epochs", "batch_size", "model", "data")
-        return {key: getattr(self, key) for key in kept}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -196,15 +204,27 @@ class _Job:
             return self._tensors
 
     def check(self) -> int:
-        """Raise if something does not fit; return the number of steps per epoch."""
+        """Raise if something doesn't fit; return the number of steps per epoch."""
         x, y, _, y_test = self.tensors()
-        steps = len(x) // check_batch_size(self.batch_size, len(x))
-        for name, entry in self.entries.items():
-            _check_rates(name, entry, steps * self.epochs)
+        check_batch_size(self.batch_size, len(x))
+        for name in self.entries:
+            self.plan(name)
         with seeded(0):
             model = build(self.model, x)
             check_outputs(model, "x_train", x, y_train=y, y_test=y_test)
-        return steps
+        return self.steps_per_epoch
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.tensors()[0]) // self.batch_size
+
+    def plan(self, name: str) -> _Plan:
+        """Return what an entry's runs have in common, or raise if it can't be run."""
+        with self._lock:
+            if name not in self._plans:
+                steps = self.steps_per_epoch * self.epochs
+                self._plans[name] = _plan(name, self.entries[name], steps)
+            return self._plans[name]
 
     def start(self, seed: int) -> list[np.ndarray]:
         """Return what a model's variables hold when it is built from this seed.
@@ -223,58 +243,93 @@ class _Job:
 
     def run(self, name: str, seed: int, stop: threading.Event | None = None) -> Run:
         with self._lock:
-            found = next((t for t in self._free if t.name == name), None)
+            plan = self.plan(name)
+            found = next((t for t in self._free if t.kind == plan.kind), None)
             if found:
                 self._free.remove(found)
         trainer = found or _Trainer(self, name)
-        run = trainer.run(seed, stop)
+        run = trainer.run(seed, plan.rates, stop)
         with self._lock:
             self._free.append(trainer)
         return run
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """An entry's rates, and which other entries can be compiled with it.
+
+    Attributes:
+        rates: the learning rate of each update; empty where only the optimizer knows.
+        kind: the same for all entries whose optimizers differ in nothing but the rate.
+
+    """
+
+    rates: np.ndarray
+    kind: str
+
+
 class _Trainer:
-    """An entry with its model, compiled once and trained from any seed."""
+    """A model and its optimizer, compiled once and trained from any seed."""
 
     def __init__(self, job: _Job, name: str) -> None:
-        self.name, self.job = name, job
+        self.job, self.kind = job, job.plan(name).kind
         self.data = job.tensors()
         with seeded(0):
             self.model = build(job.model, self.data[0])
             self.optimizer = job.entries[name]()
             self.optimizer.build(self.model.trainable_variables)
+            if len(job.plan(name).rates):
+                self.rate: Any = None  # of the update that is being compiled
+                self.optimizer.learning_rate = lambda: self.rate
             fuse(self.optimizer)
             self.blank = [variable.numpy() for variable in self.optimizer.variables]
-            shape = tf.TensorSpec([None, job.batch_size], tf.int32)
-            self.epoch = tf.function(self._epoch).get_concrete_function(shape)
+            steps = job.steps_per_epoch
+            self.train = tf.function(
+                self._train, jit_compile=job.jit_compile
+            ).get_concrete_function(
+                tf.TensorSpec([steps, job.batch_size], tf.int32),
+                tf.TensorSpec([steps], tf.float32),
+            )
+            self.test = tf.function(self._test).get_concrete_function()
 
-    def _epoch(self, order: Any) -> tuple[Any, ...]:
-        """Train on the batches that the rows of `order` name, then test."""
-        x, y, x_test, y_test = self.data
-        model, optimizer = self.model, self.optimizer
-        loss, test_loss = training_loss(model), crossentropy(model)
-        steps = tf.shape(order)[0]
+    def _train(self, order: Any, given: Any) -> tuple[Any, Any]:
+        """Train on the batches that the rows of `order` name, at the given rates."""
+        x, y, *_ = self.data
+        loss = training_loss(self.model)
+        steps = order.shape[0]
         losses = tf.TensorArray(tf.float32, steps)
         rates = tf.TensorArray(tf.float32, steps)
         for step in tf.range(steps):
             batch = order[step]
-            drawn = tf.gather(x, batch), tf.gather(y, batch)
-            value, rate = update(model, optimizer, loss, *drawn)
+            self.rate = given[step]
+            value, rate = update(
+                self.model,
+                self.optimizer,
+                loss,
+                tf.gather(x, batch),
+                tf.gather(y, batch),
+            )
             losses, rates = losses.write(step, value), rates.write(step, rate)
+        return losses.stack(), rates.stack()
 
+    def _test(self) -> tuple[Any, Any]:
+        """Return the mean loss and the accuracy on the test data."""
+        _, _, x_test, y_test = self.data
+        model, test_loss = self.model, crossentropy(self.model)
         # In pieces, so that no layer's outputs for all of the data are held at once.
         samples, piece = len(x_test), min(len(x_test), 1000)
         total, right = tf.constant(0.0), tf.constant(0.0)
         for start in tf.range(0, samples, piece):
             outputs = model(x_test[start : start + piece], training=False)
             labels = y_test[start : start + piece]
-            count = tf.cast(tf.shape(labels)[0], tf.float32)
+            count = tf.cast(tf.size(labels), tf.float32)
             total += test_loss(labels, outputs) * count
             hits = tf.cast(tf.argmax(outputs, -1), labels.dtype) == labels
             # The largest of NaNs is no answer.
             hits &= tf.reduce_all(tf.math.is_finite(outputs), -1)
             right += tf.reduce_sum(tf.cast(hits, tf.float32))
-        return losses.stack(), rates.stack(), total / samples, right / samples
+        labels = tf.cast(tf.size(y_test), tf.float32)
+        return total / labels, right / labels
 
     def _reset(self, seed: int) -> None:
         for variables, values in (
@@ -284,9 +339,11 @@ class _Trainer:
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
-    def run(self, seed: int, stop: threading.Event | None) -> Run:
+    def run(self, seed: int, given: np.ndarray, stop: threading.Event | None) -> Run:
         self._reset(seed)
         epochs, samples = self.job.epochs, len(self.data[0])
+        shape = epochs, self.job.steps_per_epoch
+        fed = given.reshape(shape) if len(given) else np.zeros(shape)
         losses, rates = [], []
         run = Run(
             loss=np.empty(0),
@@ -299,9 +356,13 @@ class _Trainer:
             if stop is not None and stop.is_set():
                 raise workers.Interrupted
             order = batches(seed, epoch, samples, self.job.batch_size)
-            loss, rate, test_loss, test_accuracy = (
-                value.numpy() for value in self.epoch(tf.constant(order))
+            loss, rate = (
+                value.numpy()
+                for value in self.train(
+                    tf.constant(order), tf.constant(fed[epoch], tf.float32)
+                )
             )
+            test_loss, test_accuracy = (value.numpy() for value in self.test())
             losses.append(loss)
             rates.append(rate)
             if not np.isfinite(rate).all():
@@ -354,7 +415,7 @@ def _check_entries(
     return checked
 
 
-def _check_rates(name: str, entry: Entry, steps: int) -> None:
+def _plan(name: str, entry: Entry, steps: int) -> _Plan:
     """Raise if the entry makes no new optimizer, or one whose rate is not finite."""
     optimizer = entry()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -371,9 +432,11 @@ def _check_rates(name: str, entry: Entry, steps: int) -> None:
     if is_schedule(rate):
         rates = sample_keras(rate, steps)
     else:
-        rates = np.array([rate_function(rate)(0)])
+        rates = np.full(steps, rate_function(rate)(0))
     if not np.isfinite(rates).all():
         step = int(np.argmin(np.isfinite(rates)))
         raise ValueError(
             f"entries: the learning rate of {name!r} is {rates[step]} at step {step}"
         )
+    kind = kind_of(optimizer)
+    return _Plan(rates if kind else np.empty(0), kind or name)

@@ -148,7 +148,7 @@ def check_part(part: str, x: Any, y: Any) -> tuple[Any, Any]:
         )
     if y.ndim == 2 and y.shape[1] == 1:  # as Keras gives CIFAR's
         y = y[:, 0]
-    if not x.ndim or y.ndim != 1 or len(x) != len(y) or not len(x):
+    if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
         raise ValueError(
             f"data: x_{part} and y_{part} must have one label for each sample, got "
             f"shapes {x.shape} and {y.shape}"
@@ -189,8 +189,13 @@ def check_outputs(model: keras.Model, name: str, x: Any, **labels: Any) -> None:
         raise ValueError(
             f"data: the model does not take {name} of shape {shapes}"
         ) from error
+    *places, classes = outputs.shape[1:]
     for label_name, y in labels.items():
-        classes = outputs.shape[-1]
+        if list(y.shape[1:]) != places:
+            raise ValueError(
+                f"data: {label_name} must have a label for each output of the model, "
+                f"of shape {(None, *places)}, got {tuple(y.shape)}"
+            )
         lowest, highest = int(tf.reduce_min(y)), int(tf.reduce_max(y))
         if lowest < 0 or highest >= classes:
             raise ValueError(

@@ -412,6 +412,13 @@ def check_whole(name: str, value: Any, low: int) -> int:
     return int(Number((low, low), low=low, whole=True).check(name, value))
 
 
+def check_bool(name: str, value: Any) -> bool:
+    """Return `value` if it's True or False, or raise."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
 #: A learning rate that something starts from or climbs to.
 Rate = Annotated[float, Number((1e-5, 1.0), low=0, above=True, log=True)]
 #: A learning rate that may also be 0: a floor, or where a warm-up begins.
