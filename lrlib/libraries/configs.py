@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lrlib.libraries.arithmetic import Refused, is_number
-from lrlib.libraries.meanings import MEANINGS, after, settled
+from lrlib.libraries.meanings import after, bound, line, m, settled, stairs, wave
 from lrlib.libraries.names import KERAS_RATES, RATES, rows
-from lrlib.libraries.script import Made, Script, bound
+from lrlib.libraries.script import Made, Script
 from lrlib.libraries.values import Open, unknowns
 
 _TYPES = ("_target_", "class_path", "class_name", "type", "name")
@@ -126,7 +126,7 @@ def _mmengine(script: Script, settings: Mapping[str, Any], schedulers: Any) -> M
             "param_scheduler counts epochs in one entry and iterations in another: "
             "write all of them in iterations, with by_epoch=False"
         )
-    made: Any = MEANINGS["constant"](lr)
+    made: Any = m["constant"](lr)
     for entry in entries:
         begin, end = entry.get("begin", 0), entry.get("end", math.inf)
         piece = _piece(entry, lr, begin, end)
@@ -141,21 +141,21 @@ def _piece(entry: Mapping[str, Any], lr: float, begin: float, end: float) -> Any
         case "LinearLR" | "LinearParamScheduler":
             start, stop = entry.get("start_factor", 1 / 3), entry.get("end_factor", 1.0)
             # The last of its steps has the end's factor.
-            return MEANINGS["line"](lr * start, lr * stop, end - begin - 1)
+            return line(lr * start, lr * stop, end - begin - 1)
         case "CosineAnnealingLR":
             steps = entry.get("T_max") or end - begin
             floor = entry.get("eta_min", 0.0)
             if "eta_min_ratio" in entry:
                 floor = lr * entry["eta_min_ratio"]
-            wave = MEANINGS["wave"](lr, steps, floor)
-            return wave.decay if end - begin <= steps else wave
+            made = wave(lr, steps, floor)
+            return made.decay if end - begin <= steps else made
         case "MultiStepLR":
-            return MEANINGS["stairs"](lr, entry["milestones"], entry.get("gamma", 0.1))
+            return stairs(lr, entry["milestones"], entry.get("gamma", 0.1))
         case "StepLR":
-            return MEANINGS["step"](lr, entry["step_size"], entry.get("gamma", 0.1))
+            return m["step"](lr, entry["step_size"], entry.get("gamma", 0.1))
         case "ExponentialLR":
-            return MEANINGS["exponential"](lr, 1, entry["gamma"])
+            return m["exponential"](lr, 1, entry["gamma"])
         case "ConstantLR":
-            first = MEANINGS["constant"](lr * entry.get("factor", 1 / 3))
-            return after(end - begin - 1, first, MEANINGS["constant"](lr))
+            first = m["constant"](lr * entry.get("factor", 1 / 3))
+            return after(end - begin - 1, first, m["constant"](lr))
     raise Refused(f"lrlib has no such schedule: {kind} of param_scheduler")

@@ -13,9 +13,9 @@ import numpy as np
 
 from lrlib.libraries import configs
 from lrlib.libraries.arithmetic import Refused, is_number
-from lrlib.libraries.meanings import settled
+from lrlib.libraries.meanings import bound, settled
 from lrlib.libraries.names import rows
-from lrlib.libraries.script import Made, Script, bound
+from lrlib.libraries.script import Made, Script
 from lrlib.libraries.values import Function, MissingValues, Open
 from lrlib.schedules.kinds import check_whole
 from lrlib.schedules.schedule import Schedule

@@ -18,28 +18,25 @@ from lrlib.libraries.arithmetic import (
     is_number,
 )
 from lrlib.libraries.by_formula import of_expression
-from lrlib.libraries.meanings import Wave, expression, missing, moved, settled
+from lrlib.libraries.meanings import bound, missing, settled
 from lrlib.libraries.names import (
     FOLLOW_RESULTS,
     KERAS_RATES,
     OPTAX_OPTIMIZERS,
     RATES,
-    Row,
-    functions,
     rows,
 )
 from lrlib.libraries.python import Reader
+from lrlib.libraries.table import Row
 from lrlib.libraries.values import (
     Class,
     Function,
     Instance,
     Open,
     Scope,
-    boxed,
     unknowns,
 )
 from lrlib.schedules import formula
-from lrlib.schedules.schedule import Schedule
 
 _OPTIMIZER = re.compile(r"(^|[_.])opt(im|imizer|imiser)?s?(\d*|_\w*)$", re.IGNORECASE)
 #: Calls that look like schedules: one that lrlib doesn't know mustn't be passed over.
@@ -76,57 +73,6 @@ class Made:
     name: str = ""
     used: bool = False
     trains: bool = False
-
-
-class _Meaning(Reader):
-    """Evaluates the right side of a row."""
-
-    def applied(self, function: Any, arguments: list[Any]) -> Any:
-        return function(*arguments) if callable(function) else None
-
-
-def bound(row: Row, lr: Any, positional: list[Any], named: Mapping[str, Any]) -> Any:
-    """Return what a call makes; whatever is wrong with it names the call."""
-    try:
-        given = row.signature.bind(*positional, **named)
-        given.apply_defaults()
-        if given.arguments.get("last_epoch", -1) != -1:
-            raise ValueError("last_epoch: only a whole schedule can be converted")
-        names = {k: boxed(v) for k, v in given.arguments.items()}
-        scope = Scope({**functions(), "by_type": _by_type, **names, "lr": lr})
-        made = _Meaning("", {}).value(row.meaning, scope)
-        if not isinstance(made, Schedule | Wave):
-            raise ValueError(f"its arguments make no schedule, {dict(named)}")
-        return made
-    except Refused:
-        raise
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{row.name}: {error}") from error
-
-
-_TYPES = {
-    "constant": "get_constant_schedule",
-    "constant_with_warmup": "get_constant_schedule_with_warmup",
-    "cosine": "get_cosine_schedule_with_warmup",
-    "cosine_warmup_with_min_lr": "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
-    "cosine_with_min_lr": "get_cosine_with_min_lr_schedule_with_warmup",
-    "cosine_with_restarts": "get_cosine_with_hard_restarts_schedule_with_warmup",
-    "inverse_sqrt": "get_inverse_sqrt_schedule",
-    "linear": "get_linear_schedule_with_warmup",
-    "polynomial": "get_polynomial_decay_schedule_with_warmup",
-    "warmup_stable_decay": "get_wsd_schedule",
-}
-
-
-def _by_type(lr: float, name: str, warmup: Any, total: Any, more: Any) -> Any:
-    """Return what Transformers' `get_scheduler` makes."""
-    if not isinstance(name, str) or name not in _TYPES:
-        raise missing(f"get_scheduler({name!r})")
-    row = rows()[_TYPES[name]]
-    given = {"num_warmup_steps": warmup, "num_training_steps": total}
-    takes = row.signature.parameters
-    used = {k: v for k, v in given.items() if k in takes and v is not None}
-    return bound(row, lr, [], {**used, **(more or {})})
 
 
 @dataclass
@@ -405,7 +351,7 @@ class Script(Reader):
             rate = self.keep(self.of_function(rate))
             scales = name == "scale_by_schedule" and rate.schedule is not None
             if scales and rate.schedule(1) < 0:  # updates go down with a minus
-                rate.schedule = of_expression(-expression(rate.schedule))
+                rate.schedule = of_expression(-rate.schedule.at(formula.t))
         if isinstance(rate, Made):
             rate.trains = True
             return Open((self.source(node),))
@@ -433,7 +379,7 @@ class Script(Reader):
         if is_number(t):
             return settled(function.schedule)(t)
         function.used = True
-        return moved(expression(settled(function.schedule)), exact(t))
+        return settled(function.schedule).at(exact(t))
 
     def make(self, made_by: Class, node: ast.Call, scope: Scope) -> Any:
         """Return what a class of the text makes; a schedule if it is a kind of one."""
