@@ -271,8 +271,6 @@ class Expressions(ABC):
             return owner[node.attr]
         if node.attr in CONSTANTS and isinstance(node.value, ast.Name):
             return CONSTANTS[node.attr]
-        if isinstance(owner, Instance | Class | dict) or node.attr != "dtype":
-            return self.open(node)
         return self.open(node)
 
     def member(self, owner: Instance | Class, node: ast.Attribute) -> Any:
