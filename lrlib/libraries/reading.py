@@ -76,7 +76,7 @@ def _one_call(script: Script, text: str) -> Made | None:
         raise ValueError(f"only lr can stand after the call, got {unknown[0]}")
     if len(names) > 1:
         raise ValueError("lr is given twice after the call")
-    script.moved = -2  # the columns are those behind `_(`
+    script.lines = []  # the columns are those behind `_(`
     if keywords:
         script.rate = script.value(keywords[0].value, script.top)
         if not isinstance(script.rate, Open) and not is_number(script.rate):
