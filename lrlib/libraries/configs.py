@@ -121,11 +121,21 @@ def _mmengine(script: Script, settings: Mapping[str, Any], schedulers: Any) -> M
                 "param_scheduler counts epochs in one entry and iterations in another: "
                 "write all of them in iterations, with by_epoch=False"
             )
-        made = m["constant"](lr)
+        made, until = m["constant"](lr), 0
         for entry in entries:
             begin, end = entry.get("begin", 0), entry.get("end", math.inf)
             piece = settled(_piece(entry, lr, end - begin), end - begin)
-            made = after(begin, made, piece)
+            if begin >= until:
+                made = after(begin, made, piece)
+            elif "CosineAnnealingLR" in {each.get("type") for each in entries}:
+                raise Refused(
+                    "param_scheduler has a cosine and something else at the same time: "
+                    "keep one of them, or let one begin where the other ends"
+                )
+            else:  # at the same time they multiply
+                piece = after(begin, m["constant"](lr), piece)
+                made = made * piece * (1 / lr)
+            until = max(until, end)
         return made
 
     return once_known([lr, entries], make, "param_scheduler")
