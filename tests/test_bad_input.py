@@ -65,7 +65,9 @@ s = lrlib.constant(0.1)
 #: What the parameters without a default may be.
 GOOD = {"schedule": s, "schedules": [s, s], "boundaries": [5], "steps": 5, "period": 5}
 #: The schedules of lrlib itself; tests may have made others.
-OURS = [d for d in definitions.values() if d.body.__module__.startswith("lrlib.")]
+OURS = [
+    d for d in definitions.values() if d.body.__module__.startswith("lrlib.schedules.")
+]
 
 
 def required(definition):

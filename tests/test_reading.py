@@ -191,6 +191,10 @@ FUNCTIONS = {
     "def f(epoch, lr):\n    if epoch < 4:\n        return lr\n"
     "    return lr * 0.5\nmodel.compile(keras.optimizers.SGD(0.2))\n"
     "cb = LearningRateScheduler(f)": lambda t: 0.2 * 0.5 ** max(0, t - 3),
+    "optimizer = dict(type='SGD', lr=0.1)\nparam_scheduler = [dict(type='LinearLR', "
+    "start_factor=0.5, end=6), dict(type='MultiStepLR', milestones=[3, 8])]": (
+        lambda t: 0.1 * min(0.5 + t / 10, 1) * 0.1 ** ((t >= 3) + (t >= 8))
+    ),
     "def f(t):\n    return 0.1 * math.floor(t / 49.0) + np.clip(t, 1, 3)": (
         lambda t: 0.1 * (t // 49) + min(max(t, 1), 3)
     ),

@@ -10,6 +10,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable
+from functools import partial, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -30,16 +31,15 @@ _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-_COMPARISONS: dict[type, Callable[..., Any]] = {
+_ORDER: dict[type, Callable[..., Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
 }
 
 
@@ -64,11 +64,9 @@ def exact(value: Any) -> Any:
 
 def _number(value: Any) -> Any:
     if is_formula(value):
-        return (
-            float(value)
-            if value.is_number and not value.is_Integer
-            else (int(value) if value.is_number else value)
-        )
+        if not value.is_number:
+            return value
+        value = int(value) if value.is_Integer else float(value)
     if isinstance(value, bool):
         return int(value)
     if not is_number(value):
@@ -86,7 +84,10 @@ def arithmetic(op: ast.operator | ast.unaryop, *values: Any) -> Any:
         return _of_sequences(op, *values)
     numbers = [_number(value) for value in values]
     if any(map(is_formula, numbers)):
-        return _of_formulas(op, *map(exact, numbers))
+        numbers = [exact(number) for number in numbers]
+        if isinstance(op, ast.Div | ast.FloorDiv) and numbers[1].is_Float:
+            numbers[1] = sympy.Rational(str(numbers[1]))  # t / 0.3, not t * 3.3333
+        return _OPERATORS[type(op)](*numbers)
     if isinstance(op, ast.Pow):  # 9**9**9 would take for ever in whole numbers
         result = float(numbers[0]) ** float(numbers[1])
         if isinstance(result, complex):
@@ -107,34 +108,19 @@ def _of_sequences(op: ast.AST, left: Any, right: Any) -> Any:
     return _OPERATORS[type(op)](left, right)
 
 
-def _of_formulas(op: ast.AST, *values: Any) -> Any:
-    match op, values:
-        case ast.Pow(), (base, power):
-            return base**power
-        case ast.Div(), (over, under):
-            if under.is_Float:  # t / 0.3 and not t * 3.3333
-                under = sympy.Rational(str(under))
-            return over / under
-        case ast.FloorDiv(), (over, under):
-            return sympy.floor(_of_formulas(ast.Div(), over, under))
-        case _:
-            return _OPERATORS[type(op)](*values)
-
-
 def compare(op: ast.cmpop, left: Any, right: Any) -> Any:
     """Compare as Python does; of formulas, return the condition."""
     if is_formula(left) or is_formula(right):
-        pair = exact(_number(left)), exact(_number(right))
-        if isinstance(op, ast.Eq | ast.NotEq):
-            made = sympy.Eq if isinstance(op, ast.Eq) else sympy.Ne
-            return made(*pair)
-        return _COMPARISONS[type(op)](*pair)
+        relations = {ast.Eq: sympy.Eq, ast.NotEq: sympy.Ne, **_ORDER}
+        return relations[type(op)](exact(_number(left)), exact(_number(right)))
     match op:
         case ast.Is() | ast.IsNot():
             return (left is right) == isinstance(op, ast.Is)
         case ast.In() | ast.NotIn():
             return (left in right) == isinstance(op, ast.In)
-    return _COMPARISONS[type(op)](left, right)
+        case ast.Eq() | ast.NotEq():
+            return (left == right) == isinstance(op, ast.Eq)
+    return _ORDER[type(op)](left, right)
 
 
 def choose(condition: Any, then: Any, otherwise: Any) -> Any:
@@ -150,27 +136,26 @@ def choose(condition: Any, then: Any, otherwise: Any) -> Any:
 # The functions of Python, math, NumPy and the others ---------------------------
 
 
-def _either(python: Callable[..., Any], symbolic: Callable[..., Any]) -> Any:
-    def function(*values: Any, **_: Any) -> Any:
-        if any(map(is_formula, values)):
-            return symbolic(*(exact(_number(value)) for value in values))
-        return python(*map(_number, values))
+def _symbolic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of SymPy's take and return numbers, too."""
 
-    return function
+    def numeric(*values: Any, **_: Any) -> Any:
+        return _number(function(*(exact(_number(value)) for value in values)))
+
+    return numeric
 
 
-def _least(python: Any, symbolic: Any) -> Any:
-    def function(*values: Any, **more: Any) -> Any:
+def _least(function: Callable[..., Any]) -> Callable[..., Any]:
+    def least(*values: Any, default: Any = None, **_: Any) -> Any:
         if len(values) == 1:
             (values,) = values
-        if more.get("default") is not None and not values:
-            return more["default"]
-        if any(map(is_formula, values)):
-            numbers = [exact(_number(value)) for value in values]
-            return symbolic(*numbers, evaluate=False)
-        return python(map(_number, values))
+        if default is not None and not values:
+            return default
+        numbers = [exact(_number(value)) for value in values]
+        formula = any(value.free_symbols for value in numbers)
+        return _number(function(*numbers, evaluate=not formula))
 
-    return function
+    return least
 
 
 def _whole(value: Any) -> Any:
@@ -188,9 +173,8 @@ def decimal(value: Any, *_: Any, **__: Any) -> Any:
     """Return a number as a float; a formula or a list as it is."""
     if isinstance(value, str):
         return float(value)
-    return (
-        value if is_formula(value) or isinstance(value, list) else float(_number(value))
-    )
+    as_it_is = is_formula(value) or isinstance(value, list)
+    return value if as_it_is else float(_number(value))
 
 
 def _rounded(value: Any, digits: int | None = None) -> Any:
@@ -206,7 +190,7 @@ def _clipped(value: Any, low: Any = None, high: Any = None, **more: Any) -> Any:
     return value if high is None else FUNCTIONS["min"](value, high)
 
 
-def _interpolated(x: Any, points: list[Any], values: list[Any]) -> Any:
+def _interpolated(x: Any, points: list[Any], values: list[Any], **_: Any) -> Any:
     """Return the value at `x` of lines through points, flat outside of them."""
     if isinstance(x, list):
         return [_interpolated(each, points, values) for each in x]
@@ -221,11 +205,8 @@ def _interpolated(x: Any, points: list[Any], values: list[Any]) -> Any:
     return choose(compare(ast.Lt(), x, points[0]), values[0], result)
 
 
-def _listed(*values: Any) -> list[Any]:
-    result: list[Any] = list(*values)
-    if len(result) > ENTRIES:
-        raise ValueError("a list of the text is too long")
-    return result
+def _listed(values: Any = ()) -> list[Any]:
+    return list(values)
 
 
 def _ranged(*values: Any, **_: Any) -> list[Any]:
@@ -235,65 +216,62 @@ def _ranged(*values: Any, **_: Any) -> list[Any]:
     return list(numbers)
 
 
-_MIN = _least(min, sympy.Min)
-_MAX = _least(max, sympy.Max)
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+#: Functions of Python, NumPy, TensorFlow and so on that are an operation, ...
+_OPERATIONS = {
+    ast.Add(): ("add",),
+    ast.Sub(): ("subtract",),
+    ast.Mult(): ("multiply",),
+    ast.Div(): ("divide", "true_divide"),
+    ast.FloorDiv(): ("floor_divide", "floordiv"),
+    ast.Mod(): ("mod", "fmod", "remainder"),
+    ast.Pow(): ("pow", "power"),
+}
+_RELATIONS = {
+    ast.Lt(): ("less",),
+    ast.LtE(): ("less_equal",),
+    ast.Gt(): ("greater",),
+    ast.GtE(): ("greater_equal",),
+}
+#: ... those that SymPy has, ...
+_SYMPY: dict[Callable[..., Any], tuple[str, ...]] = {
     **{
-        name: _either(getattr(math, name), getattr(sympy, name))
-        for name in ("cos", "exp", "sin", "sqrt", "tan", "tanh", "floor", "log")
+        getattr(sympy, name): (name,)
+        for name in ("cos", "exp", "sin", "sqrt", "tan", "tanh", "floor", "log", "sign")
     },
-    "rsqrt": _either(lambda x: 1 / math.sqrt(x), lambda x: 1 / sympy.sqrt(x)),
-    "exp2": _either(lambda x: 2.0**x, lambda x: 2**x),
-    "log1p": _either(math.log1p, lambda x: sympy.log(1 + x)),
-    "reciprocal": _either(lambda x: 1 / x, lambda x: 1 / x),
-    "interp": lambda x, points, values, **_: _interpolated(x, points, values),
-    "ceil": _either(math.ceil, sympy.ceiling),
-    "log2": _either(math.log2, lambda x: sympy.log(x) / sympy.log(2)),
-    "log10": _either(math.log10, lambda x: sympy.log(x) / sympy.log(10)),
-    "arctan": _either(math.atan, sympy.atan),
-    "atan": _either(math.atan, sympy.atan),
-    "abs": _either(abs, sympy.Abs),
-    "fabs": _either(math.fabs, sympy.Abs),
-    "sign": _either(lambda x: (x > 0) - (x < 0), sympy.sign),
-    "square": _either(lambda x: x * x, lambda x: x**2),
-    **dict.fromkeys(("pow", "power"), lambda x, y, **_: arithmetic(ast.Pow(), x, y)),
-    **dict.fromkeys(
-        ("divide", "true_divide"), lambda x, y: arithmetic(ast.Div(), x, y)
-    ),
-    **dict.fromkeys(
-        ("floor_divide", "floordiv"), lambda x, y: arithmetic(ast.FloorDiv(), x, y)
-    ),
-    **dict.fromkeys(("multiply",), lambda x, y: arithmetic(ast.Mult(), x, y)),
-    **dict.fromkeys(("add",), lambda x, y: arithmetic(ast.Add(), x, y)),
-    **dict.fromkeys(("subtract",), lambda x, y: arithmetic(ast.Sub(), x, y)),
-    **dict.fromkeys(
-        ("mod", "fmod", "remainder"), lambda x, y: arithmetic(ast.Mod(), x, y)
-    ),
-    "min": _MIN,
-    "max": _MAX,
-    "minimum": _MIN,
-    "maximum": _MAX,
+    sympy.Abs: ("abs", "fabs"),
+    sympy.ceiling: ("ceil",),
+    sympy.atan: ("arctan", "atan"),
+    (lambda x: 1 / sympy.sqrt(x)): ("rsqrt",),
+    (lambda x: 2**x): ("exp2",),
+    (lambda x: sympy.log(1 + x)): ("log1p",),
+    (lambda x: sympy.log(x) / sympy.log(2)): ("log2",),
+    (lambda x: sympy.log(x) / sympy.log(10)): ("log10",),
+    (lambda x: 1 / x): ("reciprocal",),
+    (lambda x: x**2): ("square",),
+}
+#: ... and those that make a float.
+_FLOATS = (
+    *("float", "float32", "float64", "cast", "asarray", "array", "constant"),
+    *("convert_to_tensor", "tensor", "astype", "to", "item"),
+)
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{n: partial(arithmetic, op) for op, names in _OPERATIONS.items() for n in names},
+    **{n: partial(compare, op) for op, names in _RELATIONS.items() for n in names},
+    **{n: _symbolic(f) for f, names in _SYMPY.items() for n in names},
+    **dict.fromkeys(_FLOATS, decimal),
+    **dict.fromkeys(("min", "minimum"), _least(sympy.Min)),
+    **dict.fromkeys(("max", "maximum"), _least(sympy.Max)),
     **dict.fromkeys(("clip", "clip_by_value", "clamp"), _clipped),
+    **dict.fromkeys(("range", "arange"), _ranged),
+    **dict.fromkeys(("list", "tuple"), _listed),
+    "interp": _interpolated,
     "where": choose,
-    "less": lambda x, y: compare(ast.Lt(), x, y),
-    "less_equal": lambda x, y: compare(ast.LtE(), x, y),
-    "greater": lambda x, y: compare(ast.Gt(), x, y),
-    "greater_equal": lambda x, y: compare(ast.GtE(), x, y),
     "logical_and": lambda x, y: sympy.And(exact(x), exact(y)),
     "logical_or": lambda x, y: sympy.Or(exact(x), exact(y)),
     "logical_not": lambda x: sympy.Not(exact(x)),
     "int": _whole,
     "round": _rounded,
-    **dict.fromkeys(
-        (
-            *("float", "float32", "float64", "cast", "asarray", "array", "constant"),
-            *("convert_to_tensor", "tensor", "astype", "to", "item", "astype"),
-        ),
-        decimal,
-    ),
-    **dict.fromkeys(("range", "arange"), _ranged),
-    **dict.fromkeys(("list", "tuple"), _listed),
-    "sum": lambda values: _summed(values),
+    "sum": lambda values: reduce(partial(arithmetic, ast.Add()), values, 0),
     "sorted": sorted,
     "reversed": lambda values: list(reversed(values)),
     "zip": lambda *values: [list(pair) for pair in zip(*values, strict=False)],
@@ -301,13 +279,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "bool": bool,
     "str": str,
 }
-for _name in ("float", "float32", "float64", "asarray", "array", "constant"):
-    FUNCTIONS[_name] = decimal
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "True": True}
-
-
-def _summed(values: Any) -> Any:
-    total: Any = 0
-    for value in values:
-        total = arithmetic(ast.Add(), total, value)
-    return total

@@ -58,7 +58,7 @@ Formula = Annotated[str, Text()]
 
 
 @schedule
-def by_formula(t: Any, rate: Formula):
+def by_formula(t: Any, rate: Formula) -> Any:
     """The rate as a formula of the step `t`, where no name says more.
 
     >>> by_formula("0.1 * where(t < 2, 1, 0.5)")([0, 1, 2])

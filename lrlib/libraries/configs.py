@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lrlib.libraries.arithmetic import Refused, is_number
-from lrlib.libraries.meanings import MEANINGS, after, settled
+from lrlib.libraries.meanings import after, bound, m, settled
 from lrlib.libraries.names import KERAS_RATES, RATES, rows
-from lrlib.libraries.script import Made, Script, bound
-from lrlib.libraries.values import Open, unknowns
+from lrlib.libraries.script import Made, Script, once_known
+from lrlib.libraries.values import Open
 
 _TYPES = ("_target_", "class_path", "class_name", "type", "name")
 _ARGUMENTS = ("init_args", "config", "params", "kwargs")
@@ -66,10 +66,7 @@ def read(script: Script, settings: Mapping[str, Any]) -> Made | None:
     given = {k: v for k, v in arguments.items() if not k.startswith("_")}
     given.pop("optimizer", None)
     lr = _rate(script, settings, entries) if "lr" in row.uses else None
-    texts = (*unknowns(lr), *unknowns(given))
-    if texts:
-        return Made(None, texts, None, name)
-    return Made(bound(row, lr, [], given), (), None, name)
+    return once_known([lr, given], lambda: bound(row, lr, [], given), name)
 
 
 def _typed(settings: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -117,45 +114,53 @@ def _mmengine(script: Script, settings: Mapping[str, Any], schedulers: Any) -> M
     """Return the schedule of MMEngine's param_scheduler."""
     entries = schedulers if isinstance(schedulers, list) else [schedulers]
     lr = _rate(script, settings, list(_typed(dict(settings))))
-    texts = (*unknowns(lr), *unknowns(entries))
-    if texts:
-        return Made(None, texts, None, "param_scheduler")
-    units = {bool(entry.get("by_epoch", True)) for entry in entries}
-    if len(units) > 1:
-        raise Refused(
-            "param_scheduler counts epochs in one entry and iterations in another: "
-            "write all of them in iterations, with by_epoch=False"
-        )
-    made: Any = MEANINGS["constant"](lr)
-    for entry in entries:
-        begin, end = entry.get("begin", 0), entry.get("end", math.inf)
-        piece = _piece(entry, lr, begin, end)
-        made = piece if begin == 0 else after(begin, settled(made), settled(piece))
-    return Made(made, (), None, "param_scheduler")
+
+    def make() -> Any:
+        if len({bool(entry.get("by_epoch", True)) for entry in entries}) > 1:
+            raise Refused(
+                "param_scheduler counts epochs in one entry and iterations in another: "
+                "write all of them in iterations, with by_epoch=False"
+            )
+        made, until = m["constant"](lr), 0
+        for entry in entries:
+            begin, end = entry.get("begin", 0), entry.get("end", math.inf)
+            piece = settled(_piece(entry, lr, end - begin), end - begin)
+            if begin >= until:
+                made = after(begin, made, piece)
+            elif "CosineAnnealingLR" in {each.get("type") for each in entries}:
+                raise Refused(
+                    "param_scheduler has a cosine and something else at the same time: "
+                    "keep one of them, or let one begin where the other ends"
+                )
+            else:  # at the same time they multiply
+                piece = after(begin, m["constant"](lr), piece)
+                made = made * piece * (1 / lr)
+            until = max(until, end)
+        return made
+
+    return once_known([lr, entries], make, "param_scheduler")
 
 
-def _piece(entry: Mapping[str, Any], lr: float, begin: float, end: float) -> Any:
+def _piece(entry: Mapping[str, Any], lr: float, steps: float) -> Any:
     """Return what one entry of param_scheduler does, from its own step 0."""
-    kind = entry.get("type")
-    match kind:
-        case "LinearLR" | "LinearParamScheduler":
-            start, stop = entry.get("start_factor", 1 / 3), entry.get("end_factor", 1.0)
-            # The last of its steps has the end's factor.
-            return MEANINGS["line"](lr * start, lr * stop, end - begin - 1)
-        case "CosineAnnealingLR":
-            steps = entry.get("T_max") or end - begin
-            floor = entry.get("eta_min", 0.0)
-            if "eta_min_ratio" in entry:
-                floor = lr * entry["eta_min_ratio"]
-            wave = MEANINGS["wave"](lr, steps, floor)
-            return wave.decay if end - begin <= steps else wave
-        case "MultiStepLR":
-            return MEANINGS["stairs"](lr, entry["milestones"], entry.get("gamma", 0.1))
-        case "StepLR":
-            return MEANINGS["step"](lr, entry["step_size"], entry.get("gamma", 0.1))
-        case "ExponentialLR":
-            return MEANINGS["exponential"](lr, 1, entry["gamma"])
-        case "ConstantLR":
-            first = MEANINGS["constant"](lr * entry.get("factor", 1 / 3))
-            return after(end - begin - 1, first, MEANINGS["constant"](lr))
-    raise Refused(f"lrlib has no such schedule: {kind} of param_scheduler")
+    name = str(entry.get("type")).replace("ParamScheduler", "LR")
+    if name not in _OF_MMENGINE:
+        raise Refused(f"lrlib has no such schedule: {name} of param_scheduler")
+    row = rows()[name]
+    takes = row.signature.parameters
+    given = {k: v for k, v in entry.items() if k in takes and v is not None}
+    if "eta_min_ratio" in entry:
+        given["eta_min"] = lr * entry["eta_min_ratio"]
+    if _OF_MMENGINE[name]:
+        # The last of its steps has the end's factor.
+        length = steps - 1 if _OF_MMENGINE[name] == "total_iters" else steps
+        given = {_OF_MMENGINE[name]: length, **given}
+    return bound(row, lr, [], given)
+
+
+#: MMEngine's schedulers that are PyTorch's, and the length that `end` gives them.
+_OF_MMENGINE = {
+    **{"LinearLR": "total_iters", "ConstantLR": "total_iters"},
+    **{"CosineAnnealingLR": "T_max", "MultiStepLR": "", "StepLR": ""},
+    "ExponentialLR": "",
+}

@@ -113,8 +113,11 @@ class Expressions(ABC):
         """Return a value, unless it has grown too large."""
         if isinstance(value, sympy.Basic) and size_of(value) > self.longest:
             raise ValueError("cannot read the text: a formula grows too long")
-        if isinstance(value, list | tuple | dict) and _depth(value) > _DEEP:
-            raise ValueError("cannot read the text: lists are nested too deeply")
+        if isinstance(value, list | tuple | dict):
+            if len(value) > ENTRIES:
+                raise ValueError("a list of the text is too long")
+            if _depth(value) > _DEEP:
+                raise ValueError("cannot read the text: lists are nested too deeply")
         return value
 
     def _value(self, node: ast.expr, scope: Scope) -> Any:
@@ -170,8 +173,6 @@ class Expressions(ABC):
             value = self.value(node, scope)
             starred = isinstance(node, ast.Starred) and isinstance(value, list)
             items += value if starred else [value]
-        if len(items) > ENTRIES:
-            raise ValueError("a list of the text is too long")
         return items
 
     def pairs(
@@ -219,22 +220,19 @@ class Expressions(ABC):
 
     def logic(self, op: ast.boolop, nodes: list[ast.expr], scope: Scope) -> Any:
         """Return what `and` and `or` of values is."""
-        values: list[Any] = []
+        conditions: list[Any] = []
+        either = isinstance(op, ast.Or)
         for node in nodes:
             value = self.value(node, scope)
             if isinstance(value, Open):
                 return value
-            if not is_formula(value) and bool(value) == isinstance(op, ast.Or):
-                if not values:
-                    return value
-                return value if isinstance(op, ast.And) else True
             if is_formula(value):
-                condition = value if isinstance(value, Boolean) else sympy.Ne(value, 0)
-                values.append(condition)
-            last = value
-        if values:
-            return (sympy.Or if isinstance(op, ast.Or) else sympy.And)(*values)
-        return last
+                conditions.append(_condition(value))
+            elif bool(value) == either:  # which decides
+                return value if not conditions else either
+        if conditions:
+            return (sympy.Or if either else sympy.And)(*conditions)
+        return value
 
     def conditional(
         self, test: ast.expr, body: ast.expr, orelse: ast.expr, scope: Scope
@@ -253,12 +251,9 @@ class Expressions(ABC):
         value = self.value(node, scope)
         if isinstance(value, Open):
             return value
-        if is_formula(value):
-            condition = value if isinstance(value, Boolean) else sympy.Ne(value, 0)
-            if condition in (sympy.true, sympy.false):
-                return bool(condition)
-            return condition
-        return bool(value)
+        condition = _condition(value) if is_formula(value) else bool(value)
+        decided = condition in (sympy.true, sympy.false)
+        return bool(condition) if decided else condition
 
     def attribute(self, node: ast.Attribute, scope: Scope) -> Any:
         """Return the value of `a.b`."""
@@ -271,8 +266,6 @@ class Expressions(ABC):
             return owner[node.attr]
         if node.attr in CONSTANTS and isinstance(node.value, ast.Name):
             return CONSTANTS[node.attr]
-        if isinstance(owner, Instance | Class | dict) or node.attr != "dtype":
-            return self.open(node)
         return self.open(node)
 
     def member(self, owner: Instance | Class, node: ast.Attribute) -> Any:
@@ -333,13 +326,11 @@ class Expressions(ABC):
                     return missing
             return None
 
-        return over(node.generators, Scope({}, scope)) or self.items_of(made)
+        return over(node.generators, Scope({}, scope)) or made
 
-    def items_of(self, made: list[Any]) -> list[Any]:
-        """Return a list, unless it is too long."""
-        if len(made) > ENTRIES:
-            raise ValueError("a list of the text is too long")
-        return made
+
+def _condition(value: sympy.Basic) -> sympy.Basic:
+    return value if isinstance(value, Boolean) else sympy.Ne(value, 0)
 
 
 _JSON = {"null": None, "true": True, "false": False}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, count
 from typing import Any
@@ -46,11 +45,19 @@ class _Body(CodePrinter):
             return self._print(formula.unfold(part))
         code = self._print(part.expression)
         name = part.args[0].name
-        taken = {*self.parts.values(), *self.names.values()}
         numbered = chain([name], (f"{name}{i}" for i in count(2)))
-        self.parts[part] = next(n for n in numbered if n not in taken)
-        self.lines += statement(f"{self.parts[part]} = ", code, depth=self.depth)
+        self.parts[part] = next(n for n in numbered if n not in self.taken)
+        self.lines += self.laid_out(f"{self.parts[part]} = ", code)
         return self.parts[part]
+
+    @property
+    def taken(self) -> set[str]:
+        """The names that mean something here."""
+        return {*self.parts.values(), *self.names.values(), *_TAKEN}
+
+    def laid_out(self, start: str, code: str, end: str = "") -> list[str]:
+        """Return the lines of an expression."""
+        return statement(start, code, end, self.depth, self.taken)
 
     def parenthesize(self, item: Any, level: int, strict: bool = False) -> str:
         if isinstance(item, formula.Part) and self.inside and item not in self.parts:
@@ -68,40 +75,35 @@ class _Body(CodePrinter):
 
     def statements(self, e: sympy.Expr, start: str) -> list[str]:
         """Return the lines that compute the expression, `start` before its value."""
-        first = e.args[0][0] if isinstance(e, sympy.Piecewise) else None
-        named = isinstance(first, formula.Part)
-        if named and start == "rate = ":
-            return self._one_by_one(e)
-        if self.dialect.arrays or not isinstance(e, sympy.Piecewise):
-            code = self._print(e)
-            return self._flushed(statement(start, code, depth=self.depth))
+        if not isinstance(e, sympy.Piecewise):
+            return self._flushed(start, self._print(e))
+        if self.dialect.arrays:
+            return self._one_by_one(e, start)
         lines: list[str] = []
-        for value, condition in e.args:
-            if condition == True:  # noqa: E712
-                return lines + self.statements(value, start)
-            asked = self._print(condition)
-            lines += self._flushed(statement("if ", asked, ":", depth=self.depth))
+        *cases, (last, _) = e.args
+        for value, condition in cases:
+            lines += self._flushed("if ", self._print(condition), ":")
             outside = dict(self.parts)
             self.depth += 1
             lines += [f"    {line}" for line in self.statements(value, start)]
             self.depth -= 1
             self.parts = outside
-        raise ValueError(f"a Piecewise must end in an otherwise: {e}")
+        return lines + self.statements(last, start)
 
-    def _one_by_one(self, e: sympy.Piecewise) -> list[str]:
-        *cases, (last, _) = e.args
-        lines, rate = [], last
-        for value, condition in reversed(cases):
+    def _one_by_one(self, e: sympy.Piecewise, start: str) -> list[str]:
+        """Choose between the stretches in turn, from the last to the first."""
+        *cases, (rate, _) = e.args
+        lines: list[str] = []
+        for i, (value, condition) in enumerate(reversed(cases)):
             chosen = sympy.Piecewise((value, condition), (rate, True), evaluate=False)
             code = super()._print_Piecewise(chosen)
-            made = statement("rate = ", code, depth=self.depth)
-            lines += self._flushed(made)
+            lines += self._flushed(start if i == len(cases) - 1 else "rate = ", code)
             rate = sympy.Symbol("rate")
         return lines
 
-    def _flushed(self, lines: list[str]) -> list[str]:
-        lines, self.lines = [*self.lines, *lines], []
-        return lines
+    def _flushed(self, start: str, code: str, end: str = "") -> list[str]:
+        before, self.lines = self.lines, []
+        return [*before, *self.laid_out(start, code, end)]
 
 
 def _short_names(paths: Iterable[str], taken: set[str]) -> dict[str, str]:
@@ -121,51 +123,12 @@ def _short_names(paths: Iterable[str], taken: set[str]) -> dict[str, str]:
     }
 
 
-#: The longest body of a function in which everything is written out.
-_LONG = 14
-
-
 def _body(
     schedule: Schedule, dialect: Dialect, names: dict[str, str], start: str
 ) -> list[str]:
-    whole = {x.path for x in schedule.leaves() if x.kind.numeric and x.kind.whole} | {
-        "t"
-    }
-    e = schedule.named_formula
-    lines = _Body(dialect, names, whole).statements(e, start)
-    if len(lines) <= _LONG or not dialect.arrays:
-        return lines
-    return _Body(dialect, names, whole).statements(_with_names(e), start)
-
-
-def _with_names(e: sympy.Expr) -> sympy.Expr:
-    """Give names to the numbers that an expression computes more than once."""
-    seen: Counter[sympy.Expr] = Counter()
-    for x in sympy.preorder_traversal(formula.unfold(e)):
-        made = isinstance(x, sympy.Add | sympy.Mul | sympy.Pow)
-        once = made and x.free_symbols and not x.has(formula.t)
-        # What may be no number stays where it is computed only if it is one.
-        sound = once and sympy.fraction(x)[1].is_positive and not x.has(sympy.log)
-        if sound and sympy.count_ops(x) > 1:
-            seen[-x if x.is_Mul and x.could_extract_minus_sign() else x] += 1
-    for letter in "abcdefg":
-        again = [x for x, times in seen.items() if times > 1 and e.has(x)]
-        if not again:
-            break
-        largest = max(again, key=lambda x: (sympy.count_ops(x) * seen[x], str(x)))
-        del seen[largest]
-        named = formula.part(letter, largest)
-        e = e.xreplace({largest: named, -largest: -named})
-    if not isinstance(e, sympy.Piecewise):
-        return e
-    stretches = (
-        (formula.part(name, value) if sympy.count_ops(value) > 2 else value, condition)
-        for name, (value, condition) in zip(_ORDINALS, e.args, strict=False)
-    )
-    return sympy.Piecewise(*stretches, *e.args[len(_ORDINALS) :], evaluate=False)
-
-
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+    numbers = (x for x in schedule.leaves() if x.kind.numeric)
+    whole = {x.path for x in numbers if x.kind.whole} | {"t"}
+    return _Body(dialect, names, whole).statements(schedule.named_formula, start)
 
 
 def comment(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,6 @@ import keras
 import numpy as np
 from keras.optimizers import schedules as keras_schedules
 
-from lrlib.libraries.keras_names import KERAS_CLASSES
 from lrlib.schedules import formula, printing
 from lrlib.schedules.schedule import Schedule, from_config
 
@@ -82,14 +82,24 @@ def to_keras(schedule: Schedule) -> keras_schedules.LearningRateSchedule:
     Keras's staircase doesn't: compiled, it drops one update late for some lengths (41,
     47, 55), because the compiler multiplies by 1/41.
     """
-    if schedule.name not in KERAS_CLASSES or schedule.name == "step":
-        return FormulaSchedule(schedule)
-    name, extra = KERAS_CLASSES[schedule.name]
-    params = {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in schedule.params.items()
-    }
-    return getattr(keras_schedules, name)(**params, **extra)
+    from lrlib.libraries import names  # noqa: F401, which fills the table
+    from lrlib.libraries.inverse import term, ways
+
+    for way in ways("keras", term(schedule)):
+        arguments = {k: _value(v, schedule) for k, v in way.arguments.items()}
+        if not way.note and None not in arguments.values():
+            return getattr(keras_schedules, way.name)(**arguments)
+    return FormulaSchedule(schedule)
+
+
+def _value(code: Any, schedule: Schedule) -> Any:
+    """Return an argument that is the schedule's own or a constant; None for others."""
+    if isinstance(code, list):
+        return [_value(each, schedule) for each in code]
+    path = code.strip("{}")
+    if path.partition(".")[0] in schedule.params and "schedule." not in path:
+        return schedule.numbers[path]
+    return None if "{" in code else ast.literal_eval(code)
 
 
 def is_keras_schedule(source: Any) -> bool:

@@ -7,8 +7,9 @@ numbers in it.
 
 from __future__ import annotations
 
+import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,16 +18,55 @@ import sympy
 
 from lrlib.libraries.arithmetic import Refused, exact
 from lrlib.libraries.by_formula import of_expression
+from lrlib.libraries.python import Reader
+from lrlib.libraries.table import WORDS, Row, usually, word
+from lrlib.libraries.values import Scope, boxed
 from lrlib.schedules import catalogue as _catalogue  # noqa: F401, what it defines
 from lrlib.schedules import composition as c
 from lrlib.schedules import formula
-from lrlib.schedules.kinds import Choice, Inner, Inners, Number, Numbers
 from lrlib.schedules.schedule import Schedule, definitions
 
 #: As many cycles or steps as no training has.
 ENDLESS = 10**9
 #: The most cycles, pieces or milestones that are written out.
 MANY = 200
+
+
+# Reading a row --------------------------------------------------------------------
+
+
+class _Meaning(Reader):
+    """Evaluates the meaning of a row."""
+
+    def applied(self, function: Any, arguments: list[Any]) -> Any:
+        return function(*arguments) if callable(function) else None
+
+
+def evaluated(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """Return what a meaning is, where its names are these."""
+    return _Meaning("", {}).value(node, Scope({**WORDS, **names}))
+
+
+def bound(row: Row, lr: Any, positional: list[Any], named: Mapping[str, Any]) -> Any:
+    """Return what a call makes; whatever is wrong with it names the call."""
+    try:
+        given = row.signature.bind(*positional, **named)
+        given.apply_defaults()
+        if given.arguments.get("last_epoch", -1) != -1:
+            raise ValueError("last_epoch: only a whole schedule can be converted")
+        names = {k: boxed(v) for k, v in given.arguments.items()}
+        names |= {"lr": lr, "parameters": dict(given.arguments)}
+        made = evaluated(row.meaning, names)
+        if not isinstance(made, Schedule | Wave):
+            raise ValueError(f"its arguments make no schedule, {dict(named)}")
+        return made
+    except Refused:
+        raise
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{row.name}: {error}") from error
+
+
+# Schedules ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -42,32 +82,27 @@ class Wave:
         ends = steps is not None and steps <= self.last + 1
         return self.decay if ends else self.for_ever
 
+    def later(self, put: Callable[[Schedule], Schedule], steps: float) -> Wave:
+        """Return the same with something put in front of it."""
+        return Wave(put(self.decay), put(self.for_ever), self.last + steps)
 
-def settled(schedule: Any, steps: float | None = None) -> Schedule:
+
+def settled(schedule: Any, steps: float | None = None) -> Any:
     """Return the schedule of a training of so many steps."""
     return schedule.up_to(steps) if isinstance(schedule, Wave) else schedule
 
 
-def expression(schedule: Schedule) -> sympy.Expr:
-    """Return a schedule's formula with its numbers in it."""
-    symbols = schedule.formula.free_symbols - {formula.t}
-    numbers = schedule.numbers
-    with sympy.evaluate(False):  # SymPy would look for simpler forms, for seconds
-        return schedule.formula.xreplace({s: exact(numbers[s.name]) for s in symbols})
-
-
-def made(name: str) -> Callable[..., Schedule]:
+def _made(name: str) -> Callable[..., Schedule]:
     """Return lrlib's function of that name, which takes what the libraries take."""
     definition = definitions[name]
-    names = list(definition.kinds)
 
     def make(*positional: Any, **named: Any) -> Schedule:
-        given = {**definition.defaults, **dict(zip(names, positional, strict=False))}
-        given |= named
+        given = dict(zip(definition.kinds, positional, strict=False))
+        given = {**definition.defaults, **given, **named}
         try:
             return definition.make(*positional, **named)
         except ValueError:
-            loose = {n: _loose(k, given[n]) for n, k in definition.kinds.items()}
+            loose = {k: kind.loose(given[k]) for k, kind in definition.kinds.items()}
             if any(value is None for value in loose.values()):
                 raise
             try:
@@ -79,45 +114,20 @@ def made(name: str) -> Callable[..., Schedule]:
     return make
 
 
-def _loose(kind: Any, value: Any) -> Any:
-    """Return a value for a formula, or None where no library would run it."""
-    if isinstance(kind, Number):
-        fine = isinstance(value, int | float) and math.isfinite(value)
-        length = kind.span > 0 and kind.low > 0
-        if not fine or (kind.low == 0 and value < 0) or (length and value <= 0):
-            return None
-        return sympy.Rational(str(value)) if kind.span else exact(value)
-    if isinstance(kind, Numbers):
-        if not isinstance(value, list | tuple) or not value:
-            return None
-        if kind.increasing and list(value) != sorted(value):
-            return None
-        each = [_loose(kind.each, v) for v in value]
-        return None if None in each else tuple(each)
-    if isinstance(kind, Inner):
-        return _function(value)
-    if isinstance(kind, Inners):
-        return tuple(map(_function, value))
-    return value if isinstance(kind, Choice) and value in kind.options else None
+m = {name: _made(name) for name in definitions if name != "by_formula"}
+WORDS.update(m)
 
 
-def _function(schedule: Schedule) -> Callable[[Any], sympy.Expr]:
-    inside = expression(schedule)
-    return lambda t: moved(inside, t)
-
-
-def moved(inside: sympy.Expr, t: Any) -> sympy.Expr:
-    """Return a formula at another step than `t`."""
-    with sympy.evaluate(False):
-        return inside.xreplace({formula.t: sympy.sympify(t)})
-
-
-m = {name: made(name) for name in definitions if name != "by_formula"}
-
-
+@word
 def missing(words: str) -> LookupError:
     """Return the error of a call that lrlib has no schedule for."""
     return Refused(f"lrlib has no such schedule: {words}")
+
+
+@word
+def refuse(words: str) -> None:
+    """Refuse a call that lrlib has no schedule for."""
+    raise missing(words)
 
 
 def check(name: str, value: Any, above: float = 0) -> None:
@@ -128,9 +138,15 @@ def check(name: str, value: Any, above: float = 0) -> None:
         raise ValueError(f"{name} must be above {above}, got {value!r}")
 
 
-# PyTorch's and optax's ---------------------------------------------------------
+@word
+def whole(value: Any) -> int:
+    """Return a whole number of at least 1, or refuse it."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"it must be a whole number of at least 1, got {value!r}")
+    return value
 
 
+@usually("linear(first, steps, last)")
 def line(first: float, last: float, steps: float) -> Schedule:
     """Return a line that may also begin at 0, or take no step."""
     if steps <= 0:
@@ -140,27 +156,31 @@ def line(first: float, last: float, steps: float) -> Schedule:
     return m["piecewise_interpolate"]([steps], [first, last])
 
 
+@usually("then if step == 0 else None")
 def after(step: float, first: Schedule, then: Schedule) -> Schedule:
     """Return one schedule, and another one from a step on."""
     return m["join"]([first, then], [step]) if step > 0 else then
 
 
+@usually(
+    "schedule if steps == 0 else warmup(schedule, steps, start, 'linear', anything)"
+)
 def warm(schedule: Any, steps: float, start: float, peak: float) -> Any:
     """Put a line up to `peak` in front of a schedule."""
     if steps <= 0:
         return schedule
     if isinstance(schedule, Wave):
-        ways = (
-            warm(s, steps, start, peak) for s in (schedule.decay, schedule.for_ever)
-        )
-        decay, for_ever = ways
-        return Wave(decay, for_ever, schedule.last + steps)
-    if math.isclose(schedule(0), peak, rel_tol=1e-12):
-        return m["warmup"](schedule, steps, start)
-    return m["join"]([line(start, peak, steps), schedule], [steps])
+        return schedule.later(lambda s: warm(s, steps, start, peak), steps)
+    if not math.isclose(schedule(0), peak, rel_tol=1e-12):
+        return m["join"]([line(start, peak, steps), schedule], [steps])
+    if schedule.name == "cosine":
+        _, decay_steps, alpha = schedule.params.values()
+        return m["warmup_cosine"](start, decay_steps, alpha, peak, steps)
+    return m["warmup"](schedule, steps, start)
 
 
-def wave(peak: float, half: int, floor: float) -> Wave:
+@usually("cosine_annealing(peak, half, floor)")
+def wave(peak: float, half: float, floor: float) -> Wave:
     """Return a cosine from peak to floor in `half` steps, and up again, for ever."""
     check("half of a wave", half)
     if half == int(half):
@@ -173,6 +193,7 @@ def wave(peak: float, half: int, floor: float) -> Wave:
     return Wave(m["cosine_annealing"](peak, half, floor), endless, half)
 
 
+@word
 def stairs(lr: float, steps: Any, gamma: float) -> Schedule:
     """Multiply by gamma at each of `steps`; Keras's boundary is the step before."""
     if not isinstance(steps, list | tuple):
@@ -209,6 +230,7 @@ def staircase(boundaries: list[int], values: list[float]) -> Schedule:
     return of_expression(rate)
 
 
+@usually("join(schedules, boundaries)")
 def sequence(schedules: Any, boundaries: Any) -> Any:
     """Return one schedule after another; the last may be a wave."""
     if not isinstance(schedules, list) or not isinstance(boundaries, list):
@@ -218,44 +240,30 @@ def sequence(schedules: Any, boundaries: Any) -> Any:
         raise ValueError(f"there must be one schedule more than steps, got {words}")
     if len(schedules) > MANY:
         raise missing(f"{len(schedules)} schedules in a row; at most {MANY} are read")
-    lengths = [b - a for a, b in pairwise([0, *boundaries])]
-    first = [settled(s, n) for s, n in zip(schedules, lengths, strict=False)]
-    last = schedules[-1]
+    *first, last = schedules
     if not boundaries:
         return last
-    join = m["join"] if len(boundaries) <= 6 else _long_join
     if isinstance(last, Wave):
-        ways = (join([*first, s], boundaries) for s in (last.decay, last.for_ever))
-        decay, for_ever = ways
-        return Wave(decay, for_ever, last.last + boundaries[-1])
-    return join([*first, last], boundaries)
-
-
-def _long_join(schedules: list[Schedule], boundaries: list[int]) -> Schedule:
-    t, starts = formula.t, [0, *boundaries]
+        put = lambda s: sequence([*first, s], boundaries)  # noqa: E731
+        return last.later(put, boundaries[-1])
+    starts = [0, *boundaries]
+    lengths = [b - a for a, b in pairwise(starts)]
+    first = [settled(s, n) for s, n in zip(first, lengths, strict=True)]
+    if len(boundaries) <= 6:
+        return m["join"]([*first, last], boundaries)
     pieces = [
-        moved(expression(s), t - exact(start))
-        for s, start in zip(schedules, starts, strict=True)
+        s.at(formula.t - exact(start))
+        for s, start in zip([*first, last], starts, strict=True)
     ]
-    cases = [(p, t < exact(b)) for p, b in zip(pieces, boundaries, strict=False)]
+    cases = [
+        (p, formula.t < exact(b)) for p, b in zip(pieces, boundaries, strict=False)
+    ]
     return of_expression(sympy.Piecewise(*cases, (pieces[-1], True), evaluate=False))
 
 
+@usually("piecewise_interpolate(boundaries, values, kind)")
 def through(kind: str, boundaries: list[int], values: list[float]) -> Schedule:
     """Return lines or half cosines through points."""
     if not boundaries:
         return m["constant"](values[0])
     return m["piecewise_interpolate"](boundaries, values, kind)
-
-
-# Keras's and Transformers' -----------------------------------------------------
-
-
-# timm's ------------------------------------------------------------------------
-
-
-#: What the right side of a row may call.
-MEANINGS: dict[str, Any] = {
-    **m,
-    **{f.__name__: f for f in (after, line, sequence, stairs, through, warm, wave)},
-}

@@ -1,30 +1,17 @@
-"""What other libraries call a schedule: a row for each of their calls.
-
-On the left the call with its library's parameters and defaults, on the right the
-schedule that it makes, in lrlib's functions; `lr` is the rate of the optimizer that a
-scheduler is given. The right side may use the functions in `MEANINGS`, for what a
-library does and no schedule of the catalogue is called.
-"""
+"""What other libraries call a schedule: all their calls, and their optimizers."""
 
 from __future__ import annotations
 
-import ast
 import inspect
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
-from typing import Any
+from types import ModuleType
 
-from lrlib.libraries import (
-    keras_names,
-    meanings,
-    optax,
-    pytorch,
-    timm,
-    transformers,
-)
+from lrlib.libraries import keras_names, optax, pytorch, timm, transformers
+from lrlib.libraries.table import TABLE, Row
 
 #: The libraries, by the name that `Schedule.code` has for them.
-LIBRARIES: dict[str, Any] = {
+LIBRARIES: dict[str, ModuleType] = {
     "keras": keras_names,
     "pytorch": pytorch,
     "optax": optax,
@@ -59,60 +46,25 @@ FOLLOW_RESULTS = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A call of a library and what it makes."""
-
-    library: str
-    name: str
-    signature: inspect.Signature
-    meaning: ast.expr
-
-    @property
-    def uses(self) -> set[str]:
-        """The names that the schedule depends on."""
-        nodes = ast.walk(self.meaning)
-        return {node.id for node in nodes if isinstance(node, ast.Name)}
-
-
-@cache
-def functions() -> dict[str, Any]:
-    """Return what the right side of a row may call."""
-    own = [module.MEANINGS for module in LIBRARIES.values()]
-    return {k: v for table in (meanings.MEANINGS, *own) for k, v in table.items()}
-
-
 @cache
 def rows() -> dict[str, Row]:
     """Return every call that is understood, by its name."""
-    made = {}
-    for library, module in LIBRARIES.items():
-        for call, meaning in module.ROWS.items():
-            row = _row(library, call, meaning)
-            made[row.name] = row
-    return made
+    return {row.name: row for rows in TABLE.values() for row in rows}
 
 
-def _row(library: str, call: str, meaning: str) -> Row:
-    node = ast.parse(f"def {call}: pass").body[0]
-    assert isinstance(node, ast.FunctionDef)
-    names = [a.arg for a in node.args.args]
-    defaults = [inspect.Parameter.empty] * (len(names) - len(node.args.defaults))
-    defaults += [_literal(default) for default in node.args.defaults]
-    given: dict[str, Any] = dict(zip(names, defaults, strict=True))
-    if library in ("pytorch", "transformers") and "last_epoch" not in given:
-        given["last_epoch"] = -1
-    if library == "pytorch":
-        given["verbose"] = False
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature(
-        [inspect.Parameter(k, kind, default=v) for k, v in given.items()]
-    )
-    return Row(library, node.name, signature, ast.parse(meaning, mode="eval").body)
+def _whole(library: str, row: Row) -> inspect.Signature:
+    """Return a call's signature with the parameters that all of its library have."""
+    parameters = dict(row.signature.parameters)
+    more = {"pytorch": ("last_epoch", "verbose"), "transformers": ("last_epoch",)}
+    for name, default in (("last_epoch", -1), ("verbose", False)):
+        if name in more.get(library, ()) and name not in parameters:
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            parameters[name] = inspect.Parameter(name, kind, default=default)
+    return inspect.Signature(list(parameters.values()))
 
 
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.BinOp):  # 1/3
-        return ast.literal_eval(node.left) / ast.literal_eval(node.right)
-    value = ast.literal_eval(node)
-    return list(value) if isinstance(value, tuple) else value
+for _library, _module in LIBRARIES.items():
+    TABLE[_library] = [
+        replace(row, library=_library, signature=_whole(_library, row))
+        for row in _module.ROWS
+    ]

@@ -13,9 +13,9 @@ import numpy as np
 
 from lrlib.libraries import configs
 from lrlib.libraries.arithmetic import Refused, is_number
-from lrlib.libraries.meanings import settled
+from lrlib.libraries.meanings import bound, settled
 from lrlib.libraries.names import rows
-from lrlib.libraries.script import Made, Script, bound
+from lrlib.libraries.script import Made, Script
 from lrlib.libraries.values import Function, MissingValues, Open
 from lrlib.schedules.kinds import check_whole
 from lrlib.schedules.schedule import Schedule
@@ -76,7 +76,7 @@ def _one_call(script: Script, text: str) -> Made | None:
         raise ValueError(f"only lr can stand after the call, got {unknown[0]}")
     if len(names) > 1:
         raise ValueError("lr is given twice after the call")
-    script.moved = -2  # the columns are those behind `_(`
+    script.lines = []  # the columns are those behind `_(`
     if keywords:
         script.rate = script.value(keywords[0].value, script.top)
         if not isinstance(script.rate, Open) and not is_number(script.rate):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sympy
@@ -19,17 +20,14 @@ def unrolled(value: Any, before: sympy.Symbol, first: float, name: str) -> sympy
     In each stretch of epochs the rate must be a constant multiple of the one before, or
     not depend on it at all.
     """
-    cases = value.args if isinstance(value, sympy.Piecewise) else [(value, True)]
-    cases = [(e, c) for e, c in cases]
-    if isinstance(value, sympy.Piecewise) is False and value.has(sympy.Piecewise):
+    if not isinstance(value, sympy.Piecewise) and value.has(sympy.Piecewise):
         value = sympy.piecewise_fold(value)
-        cases = [(e, c) for e, c in value.args]
+    cases = value.args if isinstance(value, sympy.Piecewise) else [(value, True)]
     stretches = list(_stretches(cases, name))
     rate: Any = exact(first)
-    pieces = []
-    for (begin, e), end in zip(
-        stretches, [*(b for b, _ in stretches[1:]), None], strict=True
-    ):
+    pieces: list[tuple[Any, Any]] = []
+    ends = [*(begin for begin, _ in stretches[1:]), None]
+    for (begin, e), end in zip(stretches, ends, strict=True):
         if before in e.free_symbols:
             factor = sympy.simplify(e / before)
             if factor.has(before) or factor.has(t):
@@ -37,28 +35,19 @@ def unrolled(value: Any, before: sympy.Symbol, first: float, name: str) -> sympy
             here = rate * factor ** (t - begin + 1)
         else:
             here = e
-        if end is not None:
-            pieces.append((here, t < end))
-            rate = here.xreplace({t: sympy.Integer(end - 1)})
-        else:
-            pieces.append((here, True))
-    if len(pieces) == 1:
-        return pieces[0][0]
-    return sympy.Piecewise(*pieces, evaluate=False)
+        if end is None:
+            return sympy.Piecewise(*pieces, (here, True), evaluate=False)
+        pieces.append((here, t < end))
+        rate = here.xreplace({t: sympy.Integer(end - 1)})
+    raise AssertionError("the last stretch has no end")
 
 
-def _stretches(cases: list[Any], name: str) -> Any:
+def _stretches(cases: Any, name: str) -> Iterator[tuple[int, sympy.Expr]]:
     """Yield (first epoch, expression) of each stretch with the same case."""
     last, count = -1, 0
-    functions = [
-        c if c in (True, sympy.true) else sympy.lambdify(t, c, "math") for _, c in cases
-    ]
+    functions = [sympy.lambdify(t, condition, "math") for _, condition in cases]
     for epoch in range(_EPOCHS):
-        case = next(
-            i
-            for i, holds in enumerate(functions)
-            if holds in (True, sympy.true) or holds(epoch)
-        )
+        case = next(i for i, holds in enumerate(functions) if holds(epoch))
         if case != last:
             count += 1
             if count > _STRETCHES:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
@@ -18,28 +18,26 @@ from lrlib.libraries.arithmetic import (
     is_number,
 )
 from lrlib.libraries.by_formula import of_expression
-from lrlib.libraries.meanings import Wave, expression, missing, moved, settled
+from lrlib.libraries.meanings import bound, missing, settled
 from lrlib.libraries.names import (
     FOLLOW_RESULTS,
     KERAS_RATES,
     OPTAX_OPTIMIZERS,
     RATES,
-    Row,
-    functions,
     rows,
 )
 from lrlib.libraries.python import Reader
+from lrlib.libraries.recursion import unrolled
+from lrlib.libraries.table import Row
 from lrlib.libraries.values import (
     Class,
     Function,
     Instance,
     Open,
     Scope,
-    boxed,
     unknowns,
 )
 from lrlib.schedules import formula
-from lrlib.schedules.schedule import Schedule
 
 _OPTIMIZER = re.compile(r"(^|[_.])opt(im|imizer|imiser)?s?(\d*|_\w*)$", re.IGNORECASE)
 #: Calls that look like schedules: one that lrlib doesn't know mustn't be passed over.
@@ -78,55 +76,17 @@ class Made:
     trains: bool = False
 
 
-class _Meaning(Reader):
-    """Evaluates the right side of a row."""
-
-    def applied(self, function: Any, arguments: list[Any]) -> Any:
-        return function(*arguments) if callable(function) else None
-
-
-def bound(row: Row, lr: Any, positional: list[Any], named: Mapping[str, Any]) -> Any:
-    """Return what a call makes; whatever is wrong with it names the call."""
-    try:
-        given = row.signature.bind(*positional, **named)
-        given.apply_defaults()
-        if given.arguments.get("last_epoch", -1) != -1:
-            raise ValueError("last_epoch: only a whole schedule can be converted")
-        names = {k: boxed(v) for k, v in given.arguments.items()}
-        scope = Scope({**functions(), "by_type": _by_type, **names, "lr": lr})
-        made = _Meaning("", {}).value(row.meaning, scope)
-        if not isinstance(made, Schedule | Wave):
-            raise ValueError(f"its arguments make no schedule, {dict(named)}")
-        return made
-    except Refused:
-        raise
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{row.name}: {error}") from error
+def once_known(
+    needed: Any, make: Callable[[], Any], name: str, optimizer: Any = None
+) -> Made:
+    """Return what `make` makes, or what would have to be known for it."""
+    texts = tuple(unknowns(needed))
+    return Made(None if texts else make(), texts, optimizer, name)
 
 
-_TYPES = {
-    "constant": "get_constant_schedule",
-    "constant_with_warmup": "get_constant_schedule_with_warmup",
-    "cosine": "get_cosine_schedule_with_warmup",
-    "cosine_warmup_with_min_lr": "get_cosine_with_min_lr_schedule_with_warmup_lr_rate",
-    "cosine_with_min_lr": "get_cosine_with_min_lr_schedule_with_warmup",
-    "cosine_with_restarts": "get_cosine_with_hard_restarts_schedule_with_warmup",
-    "inverse_sqrt": "get_inverse_sqrt_schedule",
-    "linear": "get_linear_schedule_with_warmup",
-    "polynomial": "get_polynomial_decay_schedule_with_warmup",
-    "warmup_stable_decay": "get_wsd_schedule",
-}
-
-
-def _by_type(lr: float, name: str, warmup: Any, total: Any, more: Any) -> Any:
-    """Return what Transformers' `get_scheduler` makes."""
-    if not isinstance(name, str) or name not in _TYPES:
-        raise missing(f"get_scheduler({name!r})")
-    row = rows()[_TYPES[name]]
-    given = {"num_warmup_steps": warmup, "num_training_steps": total}
-    takes = row.signature.parameters
-    used = {k: v for k, v in given.items() if k in takes and v is not None}
-    return bound(row, lr, [], {**used, **(more or {})})
+def of_rate(rate: Any, name: str, optimizer: Any = None) -> Made:
+    """Return the schedule of a rate at step t: a number, a formula or `Open`."""
+    return once_known(rate, lambda: of_expression(rate), name, optimizer)
 
 
 @dataclass
@@ -135,7 +95,7 @@ class _Call:
 
     node: ast.Call
     positional: list[Any]
-    named: dict[str, Any] = field(default_factory=dict)
+    named: dict[str, Any]
 
 
 class Script(Reader):
@@ -150,13 +110,6 @@ class Script(Reader):
         self.rate: Any = None
         #: Whether the text is one call, which needs no optimizer.
         self.alone = False
-        self.moved = 0
-
-    def source(self, node: Any) -> str:
-        """Return an expression as the text writes it."""
-        if self.moved:
-            return ast.unparse(node)
-        return super().source(node)
 
     # Calls
 
@@ -169,11 +122,11 @@ class Script(Reader):
         if name in ("LambdaLR", "MultiplicativeLR"):
             return self.keep(self.of_lambda(name, node, scope))
         if name == "LearningRateScheduler":
-            return self.of_callback(node, scope)
-        if name.endswith("TrainingArguments") or any(
-            k.arg == "lr_scheduler_type" for k in node.keywords
-        ):
-            return self.keep(self.of_arguments(node, scope))
+            return self.keep(self.of_callback(node, scope))
+        keywords = [keyword.arg for keyword in node.keywords]
+        if name.endswith("TrainingArguments") or "lr_scheduler_type" in keywords:
+            _, named = self.arguments(node, scope)
+            return self.keep(self.of_training(named))
         if self.is_optimizer(name, node):
             return self.of_optimizer(name, node, scope)
         looks = _SCHEDULE.match(name) or _FACTORY.match(name)
@@ -210,20 +163,18 @@ class Script(Reader):
         except TypeError as error:
             raise ValueError(f"{row.name}: {error}") from None
         needed = [value for name, value in given.items() if name in row.uses]
-        lr = None
-        if "lr" in row.uses:
-            lr = self.rate_of(optimizer, row.name)
-            needed.append(lr)
-        parts = [m for value in needed for m in _parts(value)]
-        for part in parts:
+        lr = self.rate_of(optimizer, row.name) if "lr" in row.uses else None
+        for part in _parts(needed):
             part.used = True
-        texts = [t for value in needed for t in unknowns(value)]
-        texts += [t for part in parts for t in part.missing]
-        if texts:
-            return Made(None, tuple(texts), optimizer, row.name)
+            needed += map(Open, [part.missing] if part.missing else [])
         positional = [_plain(value) for value in call.positional]
         named = {k: _plain(v) for k, v in call.named.items()}
-        return Made(bound(row, lr, positional, named), (), optimizer, row.name)
+        return once_known(
+            [*needed, lr],
+            lambda: bound(row, lr, positional, named),
+            row.name,
+            optimizer,
+        )
 
     def optimizer_of(self, call: _Call, place: int) -> Any:
         """Take the optimizer out of a call's arguments."""
@@ -276,18 +227,20 @@ class Script(Reader):
             code = ast.unparse(node.args[-1] if node.args else node)
             raise missing(f"{name} takes a function, and {code} isn't in the text")
         lr, factor = self.rate_of(optimizer, name), self.of_step(function, name)
-        texts = [*unknowns(lr), *unknowns(factor)]
-        if texts:
-            return Made(None, tuple(texts), optimizer, name)
-        if name == "MultiplicativeLR":
-            if is_formula(factor) and factor.has(formula.t):
-                raise missing("MultiplicativeLR with a factor that changes")
+        if name == "MultiplicativeLR" and is_number(factor):
             factor = exact(factor) ** formula.t
-        return Made(of_expression(exact(lr) * exact(factor)), (), optimizer, name)
+        elif name == "MultiplicativeLR" and is_formula(factor):
+            raise missing("MultiplicativeLR with a factor that changes")
+        return once_known(
+            [lr, factor],
+            lambda: of_expression(exact(lr) * exact(factor)),
+            name,
+            optimizer,
+        )
 
-    def of_step(self, function: Any, name: str) -> Any:
+    def of_step(self, function: Function, name: str, *given: Any) -> Any:
         """Return a function's value at step t: a number, a formula or `Open`."""
-        value = self.apply(function, [formula.t], {})
+        value = self.apply(function, list(given or [formula.t]), {})
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if is_number(value) or isinstance(value, Open):
@@ -296,53 +249,38 @@ class Script(Reader):
             return value
         raise missing(f"{name} returns no rate that has a formula")
 
-    def of_callback(self, node: ast.Call, scope: Scope) -> Any:
+    def of_callback(self, node: ast.Call, scope: Scope) -> Made:
         """Return Keras's callback: a function of the epoch, and perhaps of the rate."""
         positional, named = self.arguments(node, scope)
         function = named.get("schedule", (positional or [None])[0])
-        if not isinstance(function, Function):
-            raise missing(
-                "LearningRateScheduler with a function that isn't in the text"
-            )
-        return self.keep(self.of_function(function))
+        if isinstance(function, Function):
+            return self.of_function(function)
+        raise missing("LearningRateScheduler with a function that isn't in the text")
 
     def of_function(self, function: Function) -> Made:
         """Return the schedule of a function of the step, or of the epoch and rate."""
         name = getattr(function.node, "name", "the lambda")
         arguments = function.node.args.args
         if len(function.parameters) == 1 and len(arguments) == 1:
-            value = self.of_step(function, name)
-            if texts := tuple(unknowns(value)):
-                return Made(None, texts, None, name)
-            return Made(of_expression(value), (), None, name)
+            return of_rate(self.of_step(function, name), name)
         if len(arguments) == 2 and len(function.parameters) >= 1:
             return self.of_recursion(function, arguments[1].arg, name)
         raise missing(f"{name} is no function of the step")
 
     def of_recursion(self, function: Function, rate: str, name: str) -> Made:
         """Return the schedule of f(epoch, rate), each rate made of the one before."""
-        from lrlib.libraries.recursion import unrolled
-
         before = sympy.Symbol(rate, positive=True)
-        value = self.apply(function, [formula.t, before], {})
-        if texts := tuple(unknowns(value)):
-            return Made(None, texts, None, name)
-        value = exact(value)
-        if before not in value.free_symbols:
-            return Made(of_expression(value), (), None, name)
+        value = self.of_step(function, name, formula.t, before)
+        if isinstance(value, Open) or not exact(value).has(before):
+            return of_rate(value, name)
         first: Any = self.values.get(rate)
         if first is None and len(self.optimizers) == 1:
             first = self.optimizers[0].rate()
         if first is None:
-            return Made(None, (rate,), None, name)
-        if texts := tuple(unknowns(first)):
-            return Made(None, texts, None, name)
-        return Made(of_expression(unrolled(value, before, first, name)), (), None, name)
-
-    def of_arguments(self, node: ast.Call, scope: Scope) -> Made:
-        """Return the schedule of Transformers' TrainingArguments."""
-        _, named = self.arguments(node, scope)
-        return self.of_training(named)
+            first = Open((rate,))
+        return once_known(
+            first, lambda: of_expression(unrolled(value, before, first, name)), name
+        )
 
     def of_training(self, named: Mapping[str, Any]) -> Made:
         """Return the schedule of Transformers' settings for a training."""
@@ -351,22 +289,19 @@ class Script(Reader):
         if not isinstance(total, Open) and (not is_number(total) or total <= 0):
             total = self.values.get("max_steps", self.steps)
             total = Open(("max_steps",)) if total is None else total
-        warmup = named.get("warmup_steps", 0)
-        ratio = named.get("warmup_ratio", 0)
-        texts = [t for v in (lr, total, warmup, ratio) for t in unknowns(v)]
+        warmup, ratio = named.get("warmup_steps", 0), named.get("warmup_ratio", 0)
         kind = named.get("lr_scheduler_type", "linear")
-        texts += list(unknowns(kind))
-        if texts:
-            return Made(None, tuple(texts), None, "TrainingArguments")
-        share = warmup if 0 < warmup < 1 else ratio if not warmup else 0
-        first = -int(-(total * share) // 1) if share else warmup
-        if isinstance(kind, str):
-            kind = kind.rpartition(".")[2].lower()
         more = dict(named.get("lr_scheduler_kwargs") or {})
-        schedule = bound(
-            rows()["get_scheduler"], lr, [kind, int(first), int(total), more], {}
-        )
-        return Made(schedule, (), None, "TrainingArguments")
+
+        def make() -> Any:
+            share = warmup if 0 < warmup < 1 else ratio if not warmup else 0
+            first = -int(-(total * share) // 1) if share else int(warmup)
+            name = kind.rpartition(".")[2].lower() if isinstance(kind, str) else kind
+            return bound(
+                rows()["get_scheduler"], lr, [name, first, int(total), more], {}
+            )
+
+        return once_known([lr, total, warmup, ratio, kind], make, "TrainingArguments")
 
     # Optimizers
 
@@ -405,7 +340,7 @@ class Script(Reader):
             rate = self.keep(self.of_function(rate))
             scales = name == "scale_by_schedule" and rate.schedule is not None
             if scales and rate.schedule(1) < 0:  # updates go down with a minus
-                rate.schedule = of_expression(-expression(rate.schedule))
+                rate.schedule = of_expression(-rate.schedule.at(formula.t))
         if isinstance(rate, Made):
             rate.trains = True
             return Open((self.source(node),))
@@ -423,17 +358,15 @@ class Script(Reader):
 
     def applied(self, function: Any, arguments: list[Any]) -> Any:
         """Return a schedule's rate at a step."""
-        if not isinstance(function, Made):
+        if not isinstance(function, Made) or not arguments:
             return None
-        if not arguments:
-            return None
-        (t, *_) = arguments
+        t = arguments[0]
         if isinstance(t, Open) or function.missing:
             return Open((*unknowns(t), *function.missing))
         if is_number(t):
             return settled(function.schedule)(t)
         function.used = True
-        return moved(expression(settled(function.schedule)), exact(t))
+        return settled(function.schedule).at(exact(t))
 
     def make(self, made_by: Class, node: ast.Call, scope: Scope) -> Any:
         """Return what a class of the text makes; a schedule if it is a kind of one."""
@@ -442,10 +375,8 @@ class Script(Reader):
         if "LearningRateSchedule" in kinds and "__call__" in made_by.scope.names:
             method = made_by.scope.names["__call__"]
             function = Function(method.node, method.scope, made)
-            value = self.of_step(function, made_by.name)
-            if texts := tuple(unknowns(value)):
-                return self.keep(Made(None, texts, None, made_by.name))
-            return self.keep(Made(of_expression(value), (), None, made_by.name))
+            rate = self.of_step(function, made_by.name)
+            return self.keep(of_rate(rate, made_by.name))
         if "LRScheduler" in kinds and "get_lr" in made_by.scope.names:
             return self.keep(self.of_scheduler(made, node, scope))
         return made
@@ -457,16 +388,15 @@ class Script(Reader):
         optimizer = next((v for v in values if isinstance(v, Optimizer)), None)
         lr = self.rate_of(optimizer or values[0], made.made_by.name)
         made.attributes |= {"last_epoch": formula.t, "base_lrs": [lr]}
+        if isinstance(lr, Open):
+            return of_rate(lr, made.made_by.name, optimizer)
         method = made.made_by.scope.names["get_lr"]
         value = self.apply(Function(method.node, method.scope, made), [], {})
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
-        if isinstance(value, Open) or not (is_number(value) or is_formula(value)):
-            texts = tuple(unknowns(lr))
-            if texts:
-                return Made(None, texts, optimizer, made.made_by.name)
+        if not (is_number(value) or is_formula(value)):
             raise missing(f"get_lr of {made.made_by.name} has no formula")
-        return Made(of_expression(value), (), optimizer, made.made_by.name)
+        return of_rate(value, made.made_by.name, optimizer)
 
     # What is used in the end
 

@@ -1,41 +1,29 @@
 """Source text that makes a schedule in another library.
 
-Where a library has the curve, its table says by which of its calls; everywhere else the
+Where a library has the curve, its rows say by which of its calls; everywhere else the
 text is the formula, printed in the functions of that library.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import sympy
 from sympy import And, Eq
 
 from lrlib.libraries.formulas import comment, formula_text
+from lrlib.libraries.inverse import PLACEHOLDER, Way, plain, term, ways
+from lrlib.libraries.layout import names_in, text_of
 from lrlib.libraries.names import LIBRARIES
-from lrlib.libraries.ways import (
-    PLACEHOLDER,
-    WAYS,
-    Call,
-    Native,
-    names_in,
-    natives,
-    number,
-    text_of,
-)
 from lrlib.schedules import formula
 from lrlib.schedules.schedule import Schedule
 
 #: The libraries that `Schedule.code` writes for.
 FRAMEWORKS = tuple(LIBRARIES)
-
-
-# Text -------------------------------------------------------------------------
-
 
 #: How the schedulers of a library are moved on.
 _STEPPING = {
@@ -48,70 +36,67 @@ _MODULES = {
     "transformers": "transformers",
     "timm": "timm.scheduler",
 }
-
-
-def _native_text(framework: str, native: Native) -> str:
-    note = comment(native.note)
-    if framework == "keras":
-        call = text_of(native.call, "keras.optimizers.schedules.")
-        return f"import keras\n\n{note}schedule = {call}\n"
-    if framework == "optax":
-        call = text_of(native.call, "optax.")
-        return f"import optax\n\n{note}{native.setup}schedule = {call}\n"
-    call = text_of(native.call, first="optimizer")
-    names = ", ".join(sorted(set(names_in(native.call))))
-    return (
-        f"import torch\nfrom {_MODULES[framework]} import {names}\n\n"
-        f"optimizer = torch.optim.SGD(model.parameters(), lr={native.lr})\n"
-        f"{note}scheduler = {call}\n{comment(_STEPPING[framework])}"
-    )
-
-
-# What the rest of lrlib calls ------------------------------------------------------
-
-
 _MISSING = {
     "timm": "timm has no scheduler that makes {}, and none that takes a function; "
     'code("pytorch") has one',
 }
 
 
-def _variants(schedule: Schedule, framework: str) -> list[tuple[Any, Native | None]]:
-    """Return (condition, native) in order; None stands for the formula."""
-    if framework not in WAYS:
+def _way_text(framework: str, way: Way) -> str:
+    note = comment(way.note)
+    if framework == "keras":
+        call = text_of(way, "keras.optimizers.schedules.")
+        return f"import keras\n\n{note}schedule = {call}\n"
+    if framework == "optax":
+        call = text_of(way, "optax.")
+        return f"import optax\n\n{note}{way.setup}schedule = {call}\n"
+    call = text_of(way, first="optimizer")
+    names = ", ".join(sorted(set(names_in(way))))
+    return (
+        f"import torch\nfrom {_MODULES[framework]} import {names}\n\n"
+        f"optimizer = torch.optim.SGD(model.parameters(), lr={plain(way.lr)})\n"
+        f"{note}scheduler = {call}\n{comment(_STEPPING[framework])}"
+    )
+
+
+def _variants(schedule: Schedule, framework: str) -> list[tuple[Any, Way | None]]:
+    """Return (condition, way) in order; None stands for the formula."""
+    if framework not in FRAMEWORKS:
         known = ", ".join(map(repr, FRAMEWORKS))
         raise ValueError(f"framework must be one of {known}, got {framework!r}")
-    variants: list[tuple[Any, Native | None]] = []
-    for native in chain.from_iterable(map(_computed, natives(framework, schedule))):
-        variants.append((native.when, native))
-        if native.when == sympy.true:
+    variants: list[tuple[Any, Way | None]] = []
+    for way in itertools.chain(*map(_computed, ways(framework, term(schedule)))):
+        variants.append((way.when, way))
+        if way.when == sympy.true:
             return variants
     if framework not in _MISSING:
         variants.append((sympy.true, None))
     return variants
 
 
-def _computed(native: Native) -> list[Native]:
+def _computed(way: Way) -> list[Way]:
     """Return the same with 0.0 written where a product would be 0."""
-    found = re.search(r"'\{([\w.]+)\} \* \{[\w.]+\}'", repr(native.call))
+    found = re.search(r"'\{([\w.]+)\} \* \{[\w.]+\}'", repr(way.arguments))
     if not found:
-        return [native]
+        return [way]
 
     def zero(value: Any) -> Any:
-        if isinstance(value, Call):
-            return Call(value.name, {k: zero(v) for k, v in value.arguments.items()})
+        if isinstance(value, Way):
+            return replace(value, arguments=zero(value.arguments))
+        if isinstance(value, dict):
+            return {k: zero(v) for k, v in value.items()}
         if isinstance(value, list):
             return [zero(v) for v in value]
         return "0.0" if value == found[0][1:-1] else value
 
-    when = And(native.when, Eq(number(found[1]), 0))
-    return [replace(native, call=zero(native.call), when=when), native]
+    when = And(way.when, Eq(sympy.Symbol(found[1]), 0))
+    return [replace(zero(way), when=when), way]
 
 
-def _chosen(schedule: Schedule, framework: str) -> Native | None:
-    for condition, native in _variants(schedule, framework):
+def _chosen(schedule: Schedule, framework: str) -> Way | None:
+    for condition, way in _variants(schedule, framework):
         if _with_numbers(condition, schedule) == True:  # noqa: E712
-            return native
+            return way
     raise LookupError(_MISSING[framework].format(schedule))
 
 
@@ -119,16 +104,16 @@ def _with_numbers(e: Any, schedule: Schedule) -> Any:
     # SymPy does not take 2.0 for 2.
     return e.subs(
         {
-            number(path): int(value) if value == int(value) else value
+            sympy.Symbol(path): int(value) if value == int(value) else value
             for path, value in schedule.numbers.items()
         }
     )
 
 
-def _template(schedule: Schedule, framework: str, native: Native | None) -> str:
-    if native is None:
+def _template(schedule: Schedule, framework: str, way: Way | None) -> str:
+    if way is None:
         return formula_text(framework, schedule, comment(_STEPPING.get(framework, "")))
-    return _native_text(framework, native)
+    return _way_text(framework, way)
 
 
 def code_variants(schedule: Schedule, framework: str) -> list[tuple[Any, str]]:
@@ -139,11 +124,8 @@ def code_variants(schedule: Schedule, framework: str) -> list[tuple[Any, str]]:
     page can follow its sliders. The list is empty where the library has nothing.
     """
     return [
-        (
-            formula.tree(condition),
-            _template(schedule, framework, native),
-        )
-        for condition, native in _variants(schedule, framework)
+        (formula.tree(condition), _template(schedule, framework, way))
+        for condition, way in _variants(schedule, framework)
     ]
 
 
@@ -169,15 +151,12 @@ def code_template(schedule: Schedule, framework: str) -> str:
 
 def code(schedule: Schedule, framework: str) -> str:
     """Return `schedule.code(framework)`; see there."""
-    return _filled(code_template(schedule, framework), schedule)
-
-
-def _filled(template: str, schedule: Schedule) -> str:
     numbers = schedule.numbers
+    template = code_template(schedule, framework)
     return PLACEHOLDER.sub(lambda found: repr(numbers[found[1]]), template)
 
 
 def follows_until(schedule: Schedule, framework: str) -> float:
     """Return the last step up to which the text of `code` makes the same curve."""
-    native = _chosen(schedule, framework)
-    return float(_with_numbers(native.until, schedule)) if native else math.inf
+    way = _chosen(schedule, framework)
+    return float(_with_numbers(way.until, schedule)) if way else math.inf

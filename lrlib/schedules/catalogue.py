@@ -49,7 +49,7 @@ from lrlib.schedules.schedule import Schedule, definitions, schedule
 
 
 @schedule
-def constant(t: Any, initial_learning_rate: RateOrZero = 0.01):
+def constant(t: Any, initial_learning_rate: RateOrZero = 0.01) -> Any:
     """The same rate at every step.
 
     What an optimizer does when it is given a number. The one to beat: no schedule is
@@ -70,7 +70,7 @@ def inverse_time(
     initial_learning_rate: Rate = 0.1,
     decay_steps: Timescale = 100,
     decay_rate: Decay = 0.5,
-):
+) -> Any:
     """Divided by a number that grows by `decay_rate` every `decay_steps` steps.
 
     Also known as time-based decay, and as 1/t decay. It never ends. SGD with rates
@@ -88,7 +88,7 @@ def exponential(
     initial_learning_rate: Rate = 0.1,
     decay_steps: Timescale = 100,
     decay_rate: Decay = 0.5,
-):
+) -> Any:
     """Multiplied by `decay_rate` every `decay_steps` steps, smoothly.
 
     It never ends. The form η₀·exp(-kt) is this one with decay_rate = exp(-k) and
@@ -108,7 +108,7 @@ def power(
     timescale: Timescale = 100,
     power: Power = 0.75,
     offset: StepsOrZero = 0,
-):
+) -> Any:
     """Divided by a power of the time: flat for `offset` steps, then ever slower down.
 
     For `power` above 0.5 and up to 1, SGD with these rates converges; 1 is
@@ -128,7 +128,7 @@ def inverse_sqrt(
     initial_learning_rate: Rate = 0.1,
     timescale: Timescale = 100,
     offset: StepsOrZero = 0,
-):
+) -> Any:
     """Divided by the square root of the time: flat for `offset` steps, then down.
 
     For pre-training of unknown length: it never ends, and any point of it can be
@@ -143,7 +143,7 @@ def inverse_sqrt(
 
 
 @schedule
-def noam(t: Any, d_model: ModelSize = 512, warmup_steps: Timescale = 4000):
+def noam(t: Any, d_model: ModelSize = 512, warmup_steps: Timescale = 4000) -> Any:
     """A line up for `warmup_steps`, then the inverse square root of the step.
 
     As the first Transformer was trained; the rate follows from the model's width
@@ -165,7 +165,7 @@ def step(
     initial_learning_rate: Rate = 0.1,
     decay_steps: Timescale = 100,
     decay_rate: Decay = 0.5,
-):
+) -> Any:
     """Multiplied by `decay_rate` at every `decay_steps`-th step, at once.
 
     The drop is at t = k·decay_steps itself. Each stair is a training of its own at a
@@ -191,7 +191,7 @@ def piecewise_constant(
     t: Any,
     boundaries: Boundaries = (100, 200),
     values: Rates = (0.1, 0.05, 0.01),
-):
+) -> Any:
     """One rate for each stretch between boundaries.
 
     A boundary itself still has the rate before it, as in Keras; PyTorch and optax
@@ -231,7 +231,7 @@ def piecewise_interpolate(
     boundaries: Boundaries = (50, 150, 200),
     values: Rates = (0.01, 0.1, 0.02, 0.0),
     interpolate_type: Interpolation = "linear",
-):
+) -> Any:
     """From one rate to the next between boundaries, along a line or half a cosine.
 
     values[0] is the rate at step 0, values[i + 1] the one at boundaries[i], the last
@@ -253,7 +253,7 @@ def linear(
     initial_learning_rate: Rate = 0.1,
     decay_steps: Steps = 100,
     end_learning_rate: RateOrZero = 0.0,
-):
+) -> Any:
     """A straight line from the initial rate to `end_learning_rate`, then flat.
 
     To zero, it is the usual one for fine-tuning Transformers, and hard to beat where
@@ -279,7 +279,7 @@ def polynomial(
     end_learning_rate: RateOrZero = 0.0001,
     power: Power = 1.0,
     cycle: Flag = False,
-):
+) -> Any:
     """From the initial rate down to `end_learning_rate` along a power of the time left.
 
     Then flat; with `cycle`, decay_steps is stretched to its next multiple whenever it
@@ -313,7 +313,7 @@ def cosine(
     initial_learning_rate: Rate = 0.1,
     decay_steps: Steps = 100,
     alpha: Fraction = 0.0,
-):
+) -> Any:
     """Half a cosine from the initial rate down to `alpha` of it, then flat.
 
     One cycle of SGDR without the restart. `alpha` is a fraction of the initial rate.
@@ -336,7 +336,7 @@ def cosine_annealing(
     initial_learning_rate: Rate = 0.1,
     decay_steps: Steps = 100,
     end_learning_rate: RateOrZero = 0.001,
-):
+) -> Any:
     """Half a cosine down to a floor that is given as a rate, then flat.
 
     The same curve as `cosine`, in the paper's own form. PyTorch's and Transformers'
@@ -361,7 +361,7 @@ def cosine_exponent(
     decay_steps: Steps = 100,
     alpha: Fraction = 0.0,
     exponent: Power = 2.0,
-):
+) -> Any:
     """Half a cosine, raised to a power: above 1 it falls earlier, below 1 later.
 
     `alpha` is a fraction of the initial rate.
@@ -380,7 +380,7 @@ def cosine_k_decay(
     decay_steps: Steps = 100,
     end_learning_rate: RateOrZero = 0.0,
     k_decay: Power = 1.5,
-):
+) -> Any:
     """Half a cosine of the k-th power of the progress: above 1 it falls later.
 
     Source: Zhang and Li, 2020, arXiv:2004.05909
@@ -399,7 +399,7 @@ def polynomial_k_decay(
     end_learning_rate: RateOrZero = 0.0,
     power: Power = 1.0,
     k_decay: Power = 1.5,
-):
+) -> Any:
     """A power of what is left of the k-th power of the progress.
 
     Above 1, `k_decay` keeps the rate high for longer and ends it more steeply.
@@ -418,7 +418,7 @@ def rex(
     initial_learning_rate: Rate = 0.1,
     decay_steps: Steps = 100,
     end_learning_rate: RateOrZero = 0.0,
-):
+) -> Any:
     """Almost a line at first, then steeper and steeper down to the end: REX.
 
     Short for reflected exponential. Made for small budgets of updates, where it holds
@@ -439,7 +439,7 @@ def hyperbolic_tangent(
     end_learning_rate: RateOrZero = 0.0,
     lb: LowerBound = -7.0,
     ub: UpperBound = 3.0,
-):
+) -> Any:
     """The hyperbolic tangent between `lb` and `ub`: flat, a slope, flat.
 
     -lb/(ub - lb) of the steps lie before the middle of the slope. tanh(ub) is not quite
@@ -463,7 +463,7 @@ def knee(
     explore_steps: StepsOrZero = 50,
     decay_steps: Steps = 50,
     end_learning_rate: RateOrZero = 0.0,
-):
+) -> Any:
     """Flat for `explore_steps`, then a straight line down.
 
     The flat part is for finding a wide minimum, the line for getting to its bottom.
@@ -488,7 +488,7 @@ def warmup_cosine(
     alpha: Fraction = 0.0,
     warmup_target: Rate = 0.1,
     warmup_steps: Steps = 20,
-):
+) -> Any:
     """A straight line up to `warmup_target`, then half a cosine down.
 
     The whole takes warmup_steps + decay_steps: as in Keras, and unlike optax and
@@ -519,7 +519,7 @@ def warmup_stable_decay(
     decay_steps: Steps = 50,
     decay_type: DecayType = "1-sqrt",
     alpha: Fraction = 0.0,
-):
+) -> Any:
     """A line up, a long flat stretch, a short way down: WSD, also known as trapezoid.
 
     Only the end has to know how long training takes: the flat stretch can go on as long
@@ -550,7 +550,7 @@ def one_cycle(
     div_factor: Divisor = 25.0,
     final_div_factor: LargeDivisor = 10_000.0,
     three_phase: Flag = False,
-):
+) -> Any:
     """Up to `max_lr`, down to far below the start: super-convergence.
 
     It starts from max_lr/div_factor and ends with max_lr/div_factor/final_div_factor.
@@ -581,7 +581,7 @@ def exponential_sweep(
     start_lr: SweepStart = 1e-7,
     end_lr: SweepEnd = 10.0,
     num_it: Steps = 100,
-):
+) -> Any:
     """Up from `start_lr` to `end_lr`, by the same factor at every step, then flat.
 
     Not for training, but for finding the range of rates that train: the learning-rate
@@ -609,7 +609,7 @@ def cosine_restarts(
     t_mul: Growth = 2.0,
     m_mul: Factor = 1.0,
     alpha: Fraction = 0.0,
-):
+) -> Any:
     """Half a cosine, again and again: SGDR.
 
     Each cycle is `t_mul` times as long as the one before and starts `m_mul` times as
@@ -643,7 +643,7 @@ def cyclic(
     step_size_down: Period = 50,
     mode: CyclicMode = "triangular",
     gamma: Shrinkage = 0.99,
-):
+) -> Any:
     """A line up from `base_lr` to `max_lr`, a line down, again and again.
 
     In the mode triangular2 each peak rises half as far as the one before, in exp_range

@@ -37,7 +37,7 @@ Scale = Annotated[float, Number((0.0, 2.0), low=0)]
         )
     }
 )
-def join(t: Any, schedules: Several, boundaries: Boundaries):
+def join(t: Any, schedules: Several, boundaries: Boundaries) -> Any:
     """One schedule after another, each from its own step 0.
 
     The next one takes over at the boundary itself: t = boundaries[i] is step 0 of
@@ -67,7 +67,7 @@ def warmup(
     start: RateOrZero = 0.0,
     shape: WarmupShape = "linear",
     power: Power = 2.0,
-):
+) -> Any:
     """From `start` up to the schedule's first rate, then the schedule.
 
     The way up is a line; with `shape="polynomial"` a power of it, slower at first for a
@@ -93,13 +93,13 @@ def warmup(
 
 
 @schedule
-def scale(t: Any, schedule: One, factor: Scale = 1.0):
+def scale(t: Any, schedule: One, factor: Scale = 1.0) -> Any:
     """Every rate times `factor`; written `schedule * factor`."""
     return schedule(t) * factor
 
 
 @schedule
-def product(t: Any, schedules: Several):
+def product(t: Any, schedules: Several) -> Any:
     """The rates multiplied with each other; written `a * b`."""
     rate = 1
     for s in schedules:
@@ -108,7 +108,7 @@ def product(t: Any, schedules: Several):
 
 
 @schedule(requires={"low must not be above high": lambda low, high, **_: low <= high})
-def clip(t: Any, schedule: One, low: RateOrZero = 0.0, high: RateOrZero = 1.0):
+def clip(t: Any, schedule: One, low: RateOrZero = 0.0, high: RateOrZero = 1.0) -> Any:
     """No rate below `low`, none above `high`.
 
     >>> import lrlib
@@ -119,7 +119,7 @@ def clip(t: Any, schedule: One, low: RateOrZero = 0.0, high: RateOrZero = 1.0):
 
 
 @schedule
-def cycle(t: Any, schedule: One, period: Period):
+def cycle(t: Any, schedule: One, period: Period) -> Any:
     """The first `period` steps of the schedule, again and again.
 
     >>> import lrlib

@@ -61,6 +61,10 @@ class Kind:
         """
         raise NotImplementedError
 
+    def loose(self, value: Any) -> Any:
+        """Return it for a formula, out of range if a library would run it, or None."""
+        raise NotImplementedError
+
     def leaves(self, path: str, group: str, label: str, value: Any) -> Iterator[Leaf]:
         """Yield the numbers and choices in it."""
         yield Leaf(path, group, label, self, value)
@@ -165,6 +169,15 @@ class Number(Kind):
             raise ValueError(f"{name} must be {self}, got {shown(value)}")
         return int(number) if self.whole else number
 
+    def loose(self, value: Any) -> Any:
+        """Return any finite number; a length is above 0, and a rate not below it."""
+        fine = isinstance(value, int | float) and math.isfinite(value)
+        length = self.span > 0 and self.low > 0
+        if not fine or (self.low == 0 and value < 0) or (length and value <= 0):
+            return None
+        exact = self.span or value == int(value)
+        return sympy.Rational(str(value)) if exact else sympy.Float(value)
+
     def symbols(self, path: str, shape: Any) -> Iterator[sympy.Symbol]:
         """Yield its symbol; what is known of its sign simplifies the formula."""
         if self.low > 0 or (self.low == 0 and self.above):
@@ -215,6 +228,10 @@ class Choice(Kind):
         error = ValueError if type(value) is type(self.options[0]) else TypeError
         raise error(f"{name} must be {self}, got {shown(value)}")
 
+    def loose(self, value: Any) -> Any:
+        """Return the choice, if it is one."""
+        return value if value in self.options else None
+
     def shape(self, value: Any) -> Any:
         """Return the choice: each may have a formula of another form."""
         return value
@@ -242,6 +259,10 @@ class Inner(Kind):
         if not isinstance(value, Schedule):
             raise TypeError(f"{name} must be {self}, got {shown(value)}")
         return value
+
+    def loose(self, value: Any) -> Any:
+        """Return a function from a step to the schedule's rate there."""
+        return value.at
 
     def leaves(self, path: str, group: str, label: str, value: Any) -> Iterator[Leaf]:
         """Yield those of the schedule."""
@@ -307,6 +328,13 @@ class Sequenced(Kind):
         if len(checked) < self.shortest:
             raise ValueError(f"{name} must be {self}, got {shown(value)}")
         return checked
+
+    def loose(self, value: Any) -> Any:
+        """Return each, if each can be."""
+        if not isinstance(value, list | tuple) or not value:
+            return None
+        each = tuple(map(self.each.loose, value))
+        return None if None in each else each
 
     def leaves(self, path: str, group: str, label: str, value: Any) -> Iterator[Leaf]:
         """Yield those of each."""
@@ -377,6 +405,12 @@ class Numbers(Sequenced):
         if self.increasing and not all(a < b for a, b in pairwise(numbers)):
             raise ValueError(f"{name} must be {self}, got {shown(value)}")
         return numbers
+
+    def loose(self, value: Any) -> Any:
+        """Return the numbers, if they are in order."""
+        values = super().loose(value)
+        ordered = not self.increasing or values is None or sorted(values) == [*values]
+        return values if ordered else None
 
     def conditions(
         self, owner: str, path: str, value: Any

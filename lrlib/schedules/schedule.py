@@ -523,6 +523,22 @@ class Schedule:
         kinds = self._definition.kinds
         return sum(kinds[name].extent(value) for name, value in self._params.items())
 
+    def at(self, step: Any) -> sympy.Expr:
+        """Return its formula with its numbers in it, at a step that may be a formula.
+
+        >>> import lrlib
+        >>> from sympy import Symbol
+        >>> lrlib.linear(0.5, decay_steps=10).at(Symbol("n"))
+        0.5 + 0.5*(1 - Min(10, n)/10)
+        """
+        numbers = {
+            symbol: sympy.Integer(value) if value == int(value) else sympy.Float(value)
+            for symbol, value in zip(self.symbols, self.numbers.values(), strict=True)
+        }
+        with sympy.evaluate(False):  # SymPy would look for simpler forms, for seconds
+            made = self.formula.xreplace(numbers)
+            return made.xreplace({formula.t: sympy.sympify(step)})
+
     # Doors to what stands above: imported when they are opened
 
     def __mul__(self, other: Any) -> Schedule:

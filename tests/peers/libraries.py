@@ -83,7 +83,8 @@ class _Calls(dict):
                 place = 1 if name == "get_scheduler" else 0
                 if name != "ChainedScheduler":
                     positional.insert(place, optimizer)
-                return made_by(*positional, **{k: ready(v) for k, v in kwargs.items()})
+                made = made_by(*positional, **{k: ready(v) for k, v in kwargs.items()})
+                return made[0] if isinstance(made, tuple) else made  # timm's factory
 
             return make
 

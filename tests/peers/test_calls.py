@@ -108,6 +108,63 @@ def test_a_converted_call_makes_the_same_curve(golden):
     golden("calls.json", seen)
 
 
+class Code(str):
+    """An argument that is a call."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def cycle(start: float, peak: float, steps: int, warmup: int, **more: float) -> dict:
+    named = {"init_value": start, "peak_value": peak, "decay_steps": steps}
+    return {**named, "warmup_steps": warmup, **more}
+
+
+#: What the parameters of one call may be given.
+PARTICULAR = {
+    "ChainedScheduler": {
+        "schedulers": (
+            Code("[ConstantLR(0.1, 2), ExponentialLR(0.9)]"),
+            Code("[StepLR(3), LinearLR(0.5, 1.0, 5), PolynomialLR(9, 2.0)]"),
+            Code("[MultiStepLR([0, 4])]"),
+        )
+    },
+    "OneCycleLR": {
+        "total_steps": (31, 45),
+        "epochs": (4, 8),
+        "steps_per_epoch": (8, 10),
+        "div_factor": (25.0, 1.0, 2.0),
+    },
+    "SequentialLR": {
+        "schedulers": (
+            Code("[LinearLR(0.25, 1.0, 4), CosineAnnealingLR(8)]"),
+            Code("[ConstantLR(0.1, 3), StepLR(2)]"),
+            Code("[ExponentialLR(0.9), PolynomialLR(5)]"),
+            Code("[StepLR(2), ExponentialLR(0.9)]"),
+        ),
+        "milestones": ([4], [7], [1]),
+    },
+    "StepLRScheduler": {"decay_t": (1, 4, 2.5)},
+    "create_scheduler_v2": {
+        "sched": ("cosine", "tanh", "poly", "step", "multistep", "wsd", "rsqrt"),
+        "num_epochs": (5, 12, 40),
+        "decay_epochs": (3, 7, 2.5),
+        "decay_milestones": ([3, 8], [5]),
+        "warmup_epochs": (0, 1, 4),
+    },
+    "get_wsd_schedule": {
+        "warmup_type": ("linear", "cosine"),
+        "decay_type": ("linear", "cosine", "1-sqrt"),
+        "num_stable_steps": (0, 5, 9),
+    },
+    "sgdr_schedule": {
+        "cosine_kwargs": (
+            [cycle(0.0, 1.0, 6, 2), cycle(0.1, 0.5, 8, 3)],
+            [cycle(0.1, 1.0, 5, 0), cycle(0.0, 1.0, 9, 1, end_value=0.1)],
+            [cycle(0.5, 0.25, 7, 3, exponent=2.0)],
+        )
+    },
+}
 #: What a parameter may be given, by a part of its name; the first that fits.
 EDGES = {
     "milestones": ([3], [0, 3], [3, 3, 7], [2.5, 4], [2.0, 6.0], [7, 3], []),
@@ -156,6 +213,7 @@ DRAWN = (
     *("get_cosine_with_hard_restarts_schedule_with_warmup",),
     *("get_polynomial_decay_schedule_with_warmup", "CosineLRScheduler"),
     *("TanhLRScheduler", "PolyLRScheduler", "StepLRScheduler", "MultiStepLRScheduler"),
+    *sorted(PARTICULAR.keys() - {"StepLRScheduler"}),
 )
 LEFT_OUT = (
     "last_epoch",
@@ -174,9 +232,8 @@ def drawn_call(name: str, dice: random.Random) -> str:
     for parameter in row.signature.parameters.values():
         if any(word in parameter.name for word in LEFT_OUT) or parameter.name == "mode":
             continue
-        choices = next((v for k, v in EDGES.items() if k in parameter.name), None)
-        if name == "StepLRScheduler" and parameter.name == "decay_t":
-            choices = (1, 4, 2.5)
+        edges = [*PARTICULAR.get(name, {}).items(), *EDGES.items()]
+        choices = next((v for k, v in edges if k in parameter.name), None)
         needed = parameter.default is parameter.empty
         if choices and (needed or dice.random() < 0.5):
             given[parameter.name] = dice.choice(choices)
