@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import gc
 import hashlib
 import importlib.abc
 import importlib.machinery
@@ -152,6 +153,7 @@ def run(path: Path, text: str, name: str | None, log: Path) -> bool:
         plugins = [OfOneSchedule(name)] if name else []
         slow = f"not ({' or '.join(CONFIG['left_out'])})"
         options = ["-xq", "-m", "not pages", "-k", slow, "--tb=line"]
+        options += ["-W", "ignore", "--no-header"]
         try:
             # File by file: most mutants die before the large ones are even collected.
             for file in tests(path):
@@ -208,18 +210,23 @@ def try_all(db, todo: list[tuple[str, MutationSpec]], log: Path) -> None:
     import hypothesis.strategies
     import IPython.core.display
     import keras
+    import math_core
     import matplotlib.pyplot
     import mpmath
     import sympy.printing.latex  # noqa: F401, the forks need all of them
 
-    original = {path: path.read_text() for path in {m.module_path for _, m in todo}}
-    for path, text in sorted(original.items()):
-        start = time.monotonic()
-        if not run(path, text, None, log):
-            sys.exit(f"{path}: its tests fail as it is:\n{log.read_text()[-3000:]}")
-        print(f"{path}: its tests take {time.monotonic() - start:.0f} s", flush=True)
+    # Plugins are found once, and no fork looks for garbage in what all share.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    gc.freeze()
+    original: dict[Path, str] = {}
     for number, (job, mutation) in enumerate(todo, 1):
         path, start = mutation.module_path, time.monotonic()
+        if path not in original:
+            original[path] = path.read_text()
+            if not run(path, original[path], None, log):
+                sys.exit(f"{path}: its tests fail as it is:\n{log.read_text()}")
+            print(f"{path}: its tests take {time.monotonic() - start:.0f} s")
+            start = time.monotonic()
         operator = get_operator(mutation.operator_name)(**mutation.operator_args)
         text = mutate_code(original[path], operator, mutation.occurrence)
         name = mutation.definition_name if path.name == "catalogue.py" else None
