@@ -4,6 +4,10 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 READY := .venv/ready
 NOTEBOOKS = $(wildcard book/*.ipynb)
+# What the build of the book said, and what the book is made of.
+BOOK := _build/book.log
+SOURCES = $(shell find book lrlib -type f -not -name '*.pyc') \
+	$(wildcard *.yml *.md *.cff) requirements.txt
 # schedule_race.py measures no speed: it makes the results that a chapter shows.
 BENCHMARKS = $(filter-out %/schedule_race.py,$(wildcard benchmarks/*.py))
 
@@ -29,10 +33,16 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-book: $(READY) ## build the book, to _build/html
-	@rm -rf _build/html
-	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
+book: $(BOOK) ## build the book, to _build/html
 	@echo "The book is built. In a browser, open _build/html/index.html"
+
+# The tests of the pages ask for it too, and build it only if it is older than that.
+$(BOOK): $(READY) $(SOURCES)
+	@rm -rf _build/html $@
+	@mkdir -p _build
+	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet > $@.new 2>&1 \
+		|| { cat $@.new; exit 1; }
+	@mv $@.new $@
 
 # What takes longest goes first, so that no core waits for it at the end.
 test: $(READY) ## check everything: lrlib, the notebooks, the built pages

@@ -32,7 +32,7 @@ _getattr, _dir, __all__ = _lazy.attach(
 )
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> _Any:
     try:
         return _getattr(name)
     except AttributeError:

@@ -63,7 +63,8 @@ def _download() -> tuple[Part, Part]:
     import keras
 
     try:
-        return keras.datasets.mnist.load_data()
+        digits: tuple[Part, Part] = keras.datasets.mnist.load_data()
+        return digits
     except Exception as error:  # Keras raises just this when offline
         raise OSError(
             f"MNIST could not be loaded ({error}). load_digits() needs no network; for "

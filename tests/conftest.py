@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import gzip
-import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -90,48 +89,35 @@ class Site(NamedTuple):
         return [f"{self.url}/{page}.html", (self.folder / f"{page}.html").as_uri()]
 
 
-def build_book(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Build the book, as `make book` does."""
-    return subprocess.run(
-        [
-            *(Path(sys.executable).parent / "jupyter-book", "build", ROOT),
-            *("--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="session")
-def build() -> Callable[[Path], subprocess.CompletedProcess[str]]:
-    """Build the book once more, into another folder."""
-    return build_book
+def site() -> Iterator[Site]:
+    """The book as `make book` builds it, served on 127.0.0.1.
 
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The book, built once for all workers and served on 127.0.0.1."""
+    One worker builds it, if it is older than what it is made of; the others wait.
+    """
     import fcntl  # Windows has none, and builds no book
 
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    said = folder / "book.json"
-    with (folder / "book.lock").open("w") as lock:
+    make = ["make", "-s", "-o", ".venv/ready", f"BIN={Path(sys.executable).parent}"]
+    outside = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MFLAGS"}}
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with (ROOT / "_build" / "book.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not said.exists():
-            done = build_book(folder)
-            said.write_text(json.dumps([done.returncode, done.stdout]))
-    code, log = json.loads(said.read_text())
-    if code:
-        pytest.fail(f"the book does not build:\n{log}", pytrace=False)
-    html = folder / "_build" / "html"
+        done = subprocess.run(
+            [*make, "_build/book.log"],
+            cwd=ROOT,
+            env=outside,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        pytest.fail(f"the book does not build:\n{done.stdout}", pytrace=False)
+    html, log = ROOT / "_build" / "html", ROOT / "_build" / "book.log"
     handler = functools.partial(Handler, directory=str(html))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Site(html, f"http://127.0.0.1:{server.server_port}", log)
+        yield Site(html, f"http://127.0.0.1:{server.server_port}", log.read_text())
         server.shutdown()
 
 

@@ -1,12 +1,15 @@
 """The built book: whole, quiet, and the same on every screen."""
 
+import itertools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 
 ROOT = Path(__file__).parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -17,6 +20,7 @@ PAGES = [
 ]
 #: Theme and width of the screens that each page is opened on.
 SCREENS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+PHONE = 390
 
 
 class Page(HTMLParser):
@@ -167,39 +171,181 @@ def elsewhere(asked, site):
     return [url for url in asked if not url.startswith(home)]
 
 
-def move_every_slider(tab):
-    """Move each slider until a curve changes, and go back."""
+def move_sliders(explorer, count=None):
+    """Move each slider, or the first `count`, until a curve changes, and go back."""
+    sliders = explorer.locator(".side [type=range]:visible").all()
+    assert sliders
+    for slider in sliders[:count]:
+        value, before = slider.input_value(), explorer.evaluate(CURVES)
+        # One step may be too short to see. At an end the value may not go with the
+        # other parameters: no curve there.
+        for key in ("ArrowRight", "Home", "End"):
+            slider.press(key)
+            after = explorer.evaluate(CURVES)
+            if after and after != before:
+                break
+        else:
+            pytest.fail(f"no curve follows {slider.get_attribute('aria-label')}")
+        slider.fill(value)
+
+
+# Each page over HTTP ---------------------------------------------------------------
+#
+# It is loaded once, for all of these tests. What one of them changes on it (its size,
+# its theme, what is folded) does not matter to the next.
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def visit(browser, site, request):
+    tab, wrong, asked = open_page(browser, f"{site.url}/{request.param}.html")
+    yield Visit(request.param, tab, wrong, asked)
+    tab.context.close()
+
+
+class Visit(NamedTuple):
+    """A page that is open: its name, what went wrong there, what it asked for."""
+
+    name: str
+    tab: Any
+    wrong: list[str]
+    asked: list[str]
+
+
+def test_no_page_is_wider_than_its_screen(visit):
+    for theme, width in SCREENS:
+        use_theme(visit.tab, theme)
+        visit.tab.set_viewport_size({"width": width, "height": 900})
+        wide = visit.tab.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{wide} px wide on a screen of {width}"
+
+
+def test_a_curve_follows_each_slider(visit):
+    for explorer in visit.tab.locator(".lrlib-explorer").all():
+        move_sliders(explorer)
+
+
+#: Formulas in a line of their own: what they say, whether they are wider than their
+#: box, and whether that box scrolls by mouse and by keyboard.
+BOXES = """() => [...document.querySelectorAll("math[display=block]")].map((math) => {
+    const box = math.closest(".math, .lrlib-formula");
+    box.scrollLeft = 9999;
+    const scrolled = box.scrollLeft > 0 && box.tabIndex === 0;
+    const wide = math.getBoundingClientRect().width > box.clientWidth;
+    return [math.textContent, wide, scrolled];
+})"""
+
+
+def unfold(tab):
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+
+def test_a_formula_too_wide_for_a_phone_scrolls_by_itself(visit):
+    visit.tab.set_viewport_size({"width": PHONE, "height": 844})
+    unfold(visit.tab)
+    assert visit.tab.evaluate("document.documentElement.scrollWidth") == PHONE
+    boxes = visit.tab.evaluate(BOXES)
+    assert [text for text, wide, scrolls in boxes if wide and not scrolls] == []
+    broken = visit.tab.evaluate(
+        "() => [...document.querySelectorAll('.formula')]"
+        ".filter((f) => f.getBoundingClientRect().height > 60).length"
+    )
+    assert broken == 0, "a formula is parted from its comma"
+
+
+#: How far each formula within a sentence is off the line, in pixels of CSS. An empty
+#: box stands on the baseline of the text, an empty space on that of the formula.
+OFF_THE_LINE = """() => {
+    return [...document.querySelectorAll("math:not([display])")].map((math) => {
+        const line = document.createElement("span");
+        line.style.whiteSpace = "nowrap";
+        const text = document.createElement("span");
+        text.style.cssText = "display: inline-block; width: 0; height: 0";
+        const own = document.createElementNS(math.namespaceURI, "mspace");
+        math.replaceWith(line);
+        line.append(text, math);
+        math.prepend(own);
+        const bottom = (element) => element.getBoundingClientRect().bottom;
+        const off = bottom(own) - bottom(text);
+        own.remove();
+        line.replaceWith(math);
+        return [off, math.textContent];
+    });
+}"""
+
+
+def test_every_formula_in_a_sentence_is_on_its_line(visit, site):
+    source = (site.folder / f"{visit.name}.html").read_text()
+    if not (count := source.count("<math>")):
+        return
+    unfold(visit.tab)
+    off, seen = [], 0
+    protocol = visit.tab.context.new_cdp_session(visit.tab)
+    # At 150 %, a window of 1280 pixels is 853 pixels of CSS wide.
+    for zoom, width in itertools.product((1, 1.5), (1280, PHONE)):
+        size = {"width": round(width / zoom), "height": round(900 / zoom)}
+        screen = {"deviceScaleFactor": zoom, "mobile": False}
+        protocol.send("Emulation.setDeviceMetricsOverride", size | screen)
+        found = visit.tab.evaluate(OFF_THE_LINE)
+        seen += len(found)
+        off += [
+            (text, round(pixels * zoom, 2), width, zoom)
+            for pixels, text in found
+            if abs(pixels * zoom) > 0.5
+        ]
+    protocol.send("Emulation.clearDeviceMetricsOverride")
+    assert seen == 4 * count
+    assert not off
+
+
+#: One word of each kind of highlighted code stays marked up, in each kind of place.
+#: Thousands would be measured otherwise, each of the same two colours.
+ONE_OF_EACH = """() => {
+    const seen = new Set();
+    for (const word of document.querySelectorAll(".highlight pre span")) {
+        const place = word.closest(".cell_input, .cell_output, .admonition, body");
+        const kind = `${word.className} in ${place.className}`;
+        if (seen.has(kind)) word.replaceWith(word.textContent);
+        seen.add(kind);
+    }
+}"""
+
+
+#: The theme has seen which code is too wide for the screen now.
+CAN_BE_SCROLLED = """() => [...document.querySelectorAll("pre")].every(
+    (code) => code.scrollWidth <= code.clientWidth || code.tabIndex === 0
+)"""
+
+
+def test_axe_finds_nothing(visit):
+    unfold(visit.tab)
+    visit.tab.evaluate(ONE_OF_EACH)
+    found = []
+    for theme, width in (("light", 1280), ("dark", PHONE)):
+        use_theme(visit.tab, theme)
+        visit.tab.set_viewport_size({"width": width, "height": 900})
+        visit.tab.wait_for_function(CAN_BE_SCROLLED)
+        result = Axe().run(visit.tab, options={"resultTypes": ["violations"]})
+        found += result.response["violations"]
+    assert not [
+        (v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found
+    ]
+
+
+def test_nothing_went_wrong_on_a_page_and_it_asked_no_other_host(visit, site):
+    assert visit.wrong == []
+    assert elsewhere(visit.asked, site) == []
+
+
+# The same from the disk -----------------------------------------------------------
+
+
+def test_a_page_works_from_the_disk(browser, site, name):
+    tab, wrong, asked = open_page(browser, site.addresses(name)[1])
     for explorer in tab.locator(".lrlib-explorer").all():
-        sliders = explorer.locator(".side [type=range]:visible").all()
-        assert sliders
-        for slider in sliders:
-            value, before = slider.input_value(), explorer.evaluate(CURVES)
-            # One step may be too short to see. At an end the value may not go with the
-            # other parameters: no curve there.
-            for key in ("ArrowRight", "Home", "End"):
-                slider.press(key)
-                after = explorer.evaluate(CURVES)
-                if after and after != before:
-                    break
-            else:
-                pytest.fail(f"no curve follows {slider.get_attribute('aria-label')}")
-            slider.fill(value)
-
-
-def test_a_page_as_a_person_sees_it_over_http_and_from_the_disk(browser, site, name):
-    # A page from the disk has the same widths: one screen is enough there.
-    screens = (SCREENS, SCREENS[-1:])
-    for address, each in zip(site.addresses(name), screens, strict=True):
-        tab, wrong, asked = open_page(browser, address)
-        for theme, width in each:
-            use_theme(tab, theme)
-            tab.set_viewport_size({"width": width, "height": 900})
-            wide = tab.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{wide} px wide on a screen of {width}"
-        move_every_slider(tab)
-        tab.context.close()
-        assert wrong == []
-        assert elsewhere(asked, site) == []
+        move_sliders(explorer, 1)
+    tab.context.close()
+    assert wrong == []
+    assert elsewhere(asked, site) == []
 
 
 def test_the_pages_that_sphinx_adds_work_over_http_and_from_the_disk(browser, site):
@@ -278,19 +424,19 @@ def test_a_theme_that_was_chosen_stays_on_the_next_page_from_the_disk(browser, s
     assert wrong == []
 
 
-def test_a_page_can_be_read_without_javascript(browser, site, name):
-    tab, *_ = open_page(browser, f"{site.url}/{name}.html", java_script_enabled=False)
+def test_a_page_can_be_read_without_javascript(page):
+    (article,) = re.findall(r"(?s)<article\b.*?</article>", page.source)
+    assert re.search(r"<h1[ >]", article)
+    for explorer in article.split('class="lrlib-explorer"')[1:]:
+        assert re.search(r"<svg\b", explorer.partition("</script>")[0])
+
+
+def test_a_curve_shows_without_javascript(browser, site):
+    address = f"{site.url}/book/cosine.html"
+    tab, *_ = open_page(browser, address, java_script_enabled=False)
     assert tab.locator("article h1").first.is_visible()
-    for explorer in tab.locator(".lrlib-explorer").all():
+    explorers = tab.locator(".lrlib-explorer").all()
+    assert explorers
+    for explorer in explorers:
         assert explorer.locator("svg").first.is_visible()
     tab.context.close()
-
-
-def test_the_example_in_the_readme_runs():
-    import numpy as np
-
-    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    names = {}
-    exec(example[1], names)
-    assert names["s"](600) == pytest.approx(0.08)
-    np.testing.assert_allclose(names["s"].to_keras()(600), 0.08, rtol=1e-6)

@@ -1,9 +1,11 @@
 """Schedules inside Keras: the right class, the same numbers, save and load."""
 
 import pickle
+import re
 import subprocess
 import sys
 import typing
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +14,8 @@ import tensorflow as tf
 
 import lrlib
 from lrlib.libraries.keras import FormulaSchedule
+
+README = Path(__file__).parent.parent / "README.md"
 
 COMPOSED = {
     "warmup": lrlib.warmup(lrlib.cosine(0.1, 20), 5),
@@ -133,3 +137,11 @@ def test_compiled_it_drops_at_the_very_step(name, decay_steps, jit_compile):
         rate = tf.function(lambda t, s=keras_schedule: s(t), jit_compile=jit_compile)
         rates = [rate(tf.constant(t, tf.int64)).numpy() for t in steps.ravel()]
         np.testing.assert_allclose(rates, schedule(steps.ravel()), 1e-6, atol=1e-9)
+
+
+def test_the_example_in_the_readme_runs():
+    example = re.search(r"```python\n(.*?)```", README.read_text(), re.S)
+    names = {}
+    exec(example[1], names)
+    assert names["s"](600) == pytest.approx(0.08)
+    np.testing.assert_allclose(names["s"].to_keras()(600), 0.08, rtol=1e-6)

@@ -198,10 +198,10 @@ def _config(optimizer: Any) -> dict[str, Any]:
     """Return the optimizer's arguments, also if its rate has no `get_config`."""
     rate = inside.source(optimizer)
     if not (is_schedule(rate) or callable(rate)):
-        return optimizer.get_config()
+        return dict(optimizer.get_config())
     optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(1.0, 1, 1.0)
     try:
-        return optimizer.get_config()
+        return dict(optimizer.get_config())
     finally:
         optimizer.learning_rate = rate
 

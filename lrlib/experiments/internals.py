@@ -131,7 +131,7 @@ def kind_of(optimizer: Any) -> str | None:
 def start_method(pool: futures.ProcessPoolExecutor) -> str:
     """Return how a pool starts its processes: "fork", "spawn" or "forkserver"."""
     context: Any = vars(pool)["_mp_context"]
-    return context.get_start_method()
+    return str(context.get_start_method())
 
 
 def same_pool(pool: futures.ProcessPoolExecutor) -> futures.ProcessPoolExecutor:

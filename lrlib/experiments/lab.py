@@ -363,7 +363,9 @@ def _compile(
 ) -> Callable[[Any, Any], tuple[Any, Any]]:
     """Return a function that makes one update; it gives the loss and the rate."""
     loss = step.training_loss(model)
-    return tf.function(lambda x, y: step.update(model, optimizer, loss, x, y))
+    update: Callable[[Any, Any], tuple[Any, Any]]
+    update = tf.function(lambda x, y: step.update(model, optimizer, loss, x, y))
+    return update
 
 
 def _smooth(losses: list[float], beta: float = 0.95) -> np.ndarray:
@@ -372,4 +374,4 @@ def _smooth(losses: list[float], beta: float = 0.95) -> np.ndarray:
         losses, lambda mean, loss: beta * mean + (1 - beta) * loss, initial=0.0
     )
     bias = 1 - beta ** np.arange(1, len(losses) + 1)
-    return np.array(list(means)[1:]) / bias
+    return np.asarray(list(means)[1:] / bias)

@@ -140,7 +140,7 @@ class RaceResult:
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {', '.join(METRICS)}: {metric!r}")
         if metric != "loss":
-            return getattr(self, metric)
+            return np.asarray(getattr(self, metric))
         shape = (len(self.names), len(self.seeds), self.epochs, self.steps_per_epoch)
         means = self.loss.reshape(shape).mean(axis=-1)
         return np.where(self.finished[..., None] & np.isnan(means), np.inf, means)

@@ -85,7 +85,9 @@ def crossentropy(model: keras.Model) -> Callable[[Any, Any], Any]:
     last = model.layers[-1] if model.layers else None
     softmax = isinstance(last, keras.layers.Softmax)
     softmax |= getattr(last, "activation", None) is keras.activations.softmax
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=not softmax)
+    loss: Callable[[Any, Any], Any]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=not softmax)
+    return loss
 
 
 def training_loss(model: keras.Model) -> Callable[[Any, Any, Any], Any]:
@@ -119,7 +121,7 @@ def default_data() -> Data:
 
 def scale_pixels(x: np.ndarray) -> np.ndarray:
     """Return pixels from 0 to 1, in float32."""
-    return np.divide(x, 255, dtype=np.float32)
+    return np.asarray(np.divide(x, 255, dtype=np.float32))
 
 
 def check_data(data: Data | Callable[[], Data] | None) -> tuple[Any, ...]:
@@ -156,9 +158,9 @@ def check_part(part: str, x: Any, y: Any) -> tuple[Any, Any]:
     return tf.constant(x), tf.constant(y.astype(np.int64))
 
 
-def check_numbers(name: str, array: Any) -> np.ndarray:
+def check_numbers(name: str, numbers: Any) -> np.ndarray:
     """Return finite numbers, in Keras's float type if they are floats."""
-    array = np.asarray(array)
+    array = np.asarray(numbers)
     if array.dtype.kind not in "buif":
         raise TypeError(f"data: {name} must be numbers, got {array.dtype}")
     if array.dtype.kind != "f":
@@ -171,13 +173,12 @@ def check_numbers(name: str, array: Any) -> np.ndarray:
 
 def check_batch_size(batch_size: Any, samples: int) -> int:
     """Return the batch size, if there are so many samples."""
-    batch_size = check_whole("batch_size", batch_size, low=1)
-    if batch_size > samples:
+    size = check_whole("batch_size", batch_size, low=1)
+    if size > samples:
         raise ValueError(
-            f"batch_size must be at most the number of samples, {samples}, "
-            f"got {batch_size}"
+            f"batch_size must be at most the number of samples, {samples}, got {size}"
         )
-    return batch_size
+    return size
 
 
 def check_outputs(model: keras.Model, name: str, x: Any, **labels: Any) -> None:

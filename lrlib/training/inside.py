@@ -26,7 +26,7 @@ def batches_seen(optimizer: Any) -> int:
 
 def weights(optimizer: Any) -> list[Any]:
     """Return the variables that the optimizer was built for, in the model's order."""
-    return optimizer._trainable_variables
+    return list(optimizer._trainable_variables)
 
 
 def slots(optimizer: Any, name: str) -> list[np.ndarray]:
