@@ -24,14 +24,15 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..."; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 book: $(READY) ## build the book, to _build/html
 	@rm -rf _build/html
 	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
-	@echo "The book is built: open _build/html/index.html"
+	@echo "The book is built. In a browser, open _build/html/index.html"
 
 # What takes longest goes first, so that no core waits for it at the end.
 test: $(READY) ## check everything: lrlib, the notebooks, the built pages
@@ -66,7 +67,7 @@ count: $(READY) ## how many lines of code lrlib has, without docstrings, comment
 lock: $(READY) ## write requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --fork-strategy fewest --python-version 3.11 \
 		--all-extras --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links pyproject.toml -o requirements.txt
+		--no-emit-find-links --generate-hashes pyproject.toml -o requirements.txt
 
 # PyTorch pins its CUDA packages itself, where it wants them.
 lock-peers: $(READY) ## write requirements-peers.txt anew from requirements-peers.in

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 import lrlib
 from lrlib.experiments import race as racing
+from lrlib.experiments.step import batches
 
 EPOCHS, SEEDS, BATCH_SIZE = 10, 5, 32
 RATES = {"SGD": 0.1, "Adam": 0.001}
@@ -124,7 +125,7 @@ def epochs_side_by_side(repeats=7):
     images = x.reshape(len(x), -1)
     times = []
     for epoch in range(repeats + 1):
-        order = racing.batches(0, epoch, len(x), BATCH_SIZE)
+        order = batches(0, epoch, len(x), BATCH_SIZE)
         ours = seconds(lambda o=order: trainer.epoch(tf.constant(o))[0].numpy())
         theirs = seconds(lambda o=order: numpy_epoch(images, y, o, weights))
         times.append((ours, theirs))

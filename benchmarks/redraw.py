@@ -26,6 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 
 import lrlib
 import lrlib.show.explorer
+from lrlib.show.explorer import bundle
 
 FOLDER = Path(lrlib.show.explorer.__file__).parent
 STEPS = 1000
@@ -82,15 +83,22 @@ def explorer_page(page: Page) -> None:
     html = (
         "<!doctype html><title>Redraw</title>"
         "<link rel='stylesheet' href='explorer.css'>"
-        f"<script type='module' src='mount.js'></script>{data['text/html']}"
+        f"<script defer src='explorer.js'></script>{data['text/html']}"
     )
+    files = {
+        "explorer.js": bundle.script(FOLDER / "page.js"),
+        "explorer.css": (FOLDER / "explorer.css").read_text(),
+    }
 
     def answer(route):
         name = route.request.url.rpartition("/")[2]
-        if name:
-            route.fulfill(path=FOLDER / name)
-        else:
+        if name in files:
+            kind = {"js": "text/javascript", "css": "text/css"}[name.split(".")[1]]
+            route.fulfill(body=files[name], content_type=f"{kind}; charset=utf-8")
+        elif name == "":
             route.fulfill(body=html, content_type="text/html")
+        else:
+            route.abort()
 
     page.route("**/*", answer)
     page.goto("http://book.test/")

@@ -1,7 +1,9 @@
 """Learning-rate schedules as formulas: the module behind the book."""
 
+from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING
+from typing import Any as _Any
 
 import lazy_loader as _lazy
 import wrapt as _wrapt
@@ -9,10 +11,12 @@ import wrapt as _wrapt
 _getattr, _dir, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
-        "digits": ["build_model", "load_digits"],
+        "digits": ["load_digits"],
         "experiments.finder": ["find_learning_rate"],
         "experiments.lab": ["lab"],
-        "experiments.race": ["RaceResult", "race"],
+        "experiments.network": ["build_model"],
+        "experiments.race": ["race"],
+        "experiments.results": ["RaceResult"],
         "libraries.reading": ["convert"],
         "schedules.catalogue": ["catalogue"],
         "schedules.composition": ["clip", "cycle", "join", "warmup"],
@@ -48,20 +52,32 @@ def __dir__() -> list[str]:
     return [*_dir(), *catalogue]
 
 
+class _Saved:
+    """A class of lrlib's in a saved model, imported only where Keras meets it."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    def from_config(self, config: object) -> object:
+        kind = getattr(_import_module(self.module), self.name)
+        return kind.from_config(config)
+
+
 @_wrapt.when_imported("keras")
-def _register(_: object) -> None:
+def _register(keras: _Any) -> None:
     """Let Keras load saved models whose schedules are lrlib's."""
-    import lrlib.libraries.keras
-    import lrlib.training.plateau  # noqa: F401
+    known = keras.saving.get_custom_objects()
+    known["lrlib>FormulaSchedule"] = _Saved("lrlib.libraries.keras", "FormulaSchedule")
+    known["lrlib>ScaledSchedule"] = _Saved("lrlib.training.plateau", "ScaledSchedule")
 
 
 if TYPE_CHECKING:
-    from lrlib.digits import build_model as build_model
     from lrlib.digits import load_digits as load_digits
     from lrlib.experiments.finder import find_learning_rate as find_learning_rate
     from lrlib.experiments.lab import lab as lab
-    from lrlib.experiments.race import RaceResult as RaceResult
+    from lrlib.experiments.network import build_model as build_model
     from lrlib.experiments.race import race as race
+    from lrlib.experiments.results import RaceResult as RaceResult
     from lrlib.libraries.reading import convert as convert
     from lrlib.schedules.catalogue import *
     from lrlib.schedules.catalogue import catalogue as catalogue

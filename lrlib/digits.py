@@ -1,16 +1,12 @@
-"""The digits that the chapters train on, and the network they train."""
+"""The digits that the chapters train on."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import keras
 
 FILE = Path(__file__).parent / "data" / "digits.npz"
 SHA256 = "0fd2ab4202a7f090179d55a7645329e10fa49f02c8876958f8943b997e38a737"
@@ -38,7 +34,8 @@ def load_digits(full: bool = False) -> tuple[Part, Part]:
     Source: the MNIST database of Yann LeCun, Corinna Cortes and Christopher Burges;
     see `lrlib/data/LICENSE`.
 
-    >>> (x_train, y_train), (x_test, y_test) = load_digits()
+    >>> import lrlib
+    >>> (x_train, y_train), (x_test, y_test) = lrlib.load_digits()
     >>> x_train.shape, x_train.dtype, y_test.shape
     ((8000, 28, 28), dtype('uint8'), (2000,))
 
@@ -67,32 +64,8 @@ def _download() -> tuple[Part, Part]:
 
     try:
         return keras.datasets.mnist.load_data()
-    except Exception as error:  # Keras raises a bare Exception when offline.
+    except Exception as error:  # Keras raises just this when offline
         raise OSError(
             f"MNIST could not be loaded ({error}). load_digits() needs no network; for "
             "all 70,000, put mnist.npz into ~/.keras/datasets"
         ) from error
-
-
-def build_model() -> keras.Model:
-    """Build the network of the tutorial, new weights at each call.
-
-    Returns:
-        A Keras model, not compiled: images of shape `(28, 28)` → 512 units with ReLU →
-        dropout of 20 % → 10 probabilities. 407,050 weights.
-
-    >>> build_model().count_params()
-    407050
-
-    """
-    import keras
-
-    return keras.Sequential(
-        [
-            keras.Input((28, 28)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(512, activation="relu"),
-            keras.layers.Dropout(0.2),
-            keras.layers.Dense(10, activation="softmax"),
-        ]
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import gzip
 import json
@@ -11,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +85,10 @@ class Site(NamedTuple):
     url: str
     log: str
 
+    def addresses(self, page: str) -> list[str]:
+        """Return the page's address over HTTP, and that of its file on the disk."""
+        return [f"{self.url}/{page}.html", (self.folder / f"{page}.html").as_uri()]
+
 
 def build_book(folder: Path) -> subprocess.CompletedProcess[str]:
     """Build the book, as `make book` does."""
@@ -102,8 +105,16 @@ def build_book(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
+def build() -> Callable[[Path], subprocess.CompletedProcess[str]]:
+    """Build the book once more, into another folder."""
+    return build_book
+
+
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The book, built once for all workers and served on 127.0.0.1."""
+    import fcntl  # Windows has none, and builds no book
+
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -128,8 +139,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the notebook cells whose outputs nbval compares."""
+    """Mark the notebook cells whose outputs nbval compares, and tests of pages."""
     for item in items:
+        if {"browser", "site", "fork"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("pages")
         if getattr(item, "options", {}).get("check") and hasattr(item, "cell_num"):
             item.user_properties.append(("compared", True))
 

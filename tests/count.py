@@ -25,8 +25,8 @@ def code_lines(source: str) -> int:
             lines.update(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(ast.parse(source)):
         # A string that is a statement by itself is a docstring, wherever it stands.
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str())):
                 lines.difference_update(range(node.lineno, node.end_lineno + 1))
     return len(lines)
 

@@ -9,7 +9,7 @@ import pytest
 
 import lrlib
 from lrlib.schedules.schedule import from_config
-from lrlib.show.drawing import formula_svg
+from lrlib.show.mathml import mathml
 
 t = np.arange(40)
 cosine = lrlib.cosine(0.1, 10, 0.1)
@@ -70,7 +70,7 @@ class TestComposed:
 
     def test_its_formula_can_be_drawn(self, name):
         schedule, _ = COMPOSED[name]
-        assert formula_svg(schedule.latex()).startswith("<svg")
+        assert mathml(schedule.latex(), display=True).startswith("<math")
 
 
 def test_a_boundary_is_step_0_of_the_next_one():

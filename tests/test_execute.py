@@ -51,9 +51,10 @@ def test_what_is_stored_is_clean(write):
     assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3]
     assert all(cell.metadata == {} for cell in notebook.cells)
     assert notebook.metadata == {
-        "digest": execute.digest(notebook),
+        "digest": execute.Sources.read().digest(notebook, []),
         "kernelspec": execute.KERNELSPEC,
         "language_info": {"name": "python"},
+        "modules": [],
     }
 
 
@@ -127,25 +128,139 @@ def test_an_interrupted_run_loses_nothing(write):
     assert path.read_bytes() == before
 
 
-def test_the_digest_is_of_code_lrlib_and_locked_packages(write, tmp_path, monkeypatch):
-    (tmp_path / "lrlib").mkdir()
-    module = tmp_path / "lrlib" / "a.py"
-    module.write_text("x = 1\n")
-    locked = tmp_path / "requirements.txt"
-    locked.write_text("numpy==2.4.6\npytest==8.4.2\n")
+# What makes a notebook stale ----------------------------------------------------------
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A small lrlib in place of the book's, and its files by name."""
+    folder = tmp_path / "lrlib"
+    files = {
+        "__init__.py": "",
+        "a.py": '"""A."""\nfrom lrlib import b\n\nx = b.y\n',
+        "b.py": "y = 1\n",
+        "c.py": "z = 1\n",
+        "look.mplstyle": "lines.linewidth: 2\n",
+        "data/digits.npz": "pixels",
+        "show/__init__.py": "",
+        "show/widget.js": "let x;\n",
+        "show/style/widget.css": "p {}\n",
+        "notes.txt": "nothing\n",
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "requirements.txt").write_text("numpy==2.4.6\npytest==8.4.2\n")
     monkeypatch.setattr(execute, "ROOT", tmp_path)
+    return folder
 
-    def digest(*sources):
-        return execute.digest(nbformat.read(write(*sources), as_version=4))
 
-    one = digest("1")
-    assert digest("1") == one
-    assert digest("2") != one
-    assert digest("1", "1") != one
-    locked.write_text("numpy==2.4.6\npytest==9.0.0\n")
-    assert digest("1") == one
-    locked.write_text("numpy==2.5.0\npytest==8.4.2\n")
-    two = digest("1")
-    assert two != one
-    module.write_text("x = 2\n")
-    assert digest("1") != two
+#: The notebook of the tests below imports lrlib.a, and with it lrlib.b.
+IMPORT_A = "import sys; sys.path.insert(0, '.'); import lrlib.a; lrlib.a.x"
+
+
+@pytest.fixture
+def stored(write, library):
+    """A notebook that was run."""
+    notebook = run(write(IMPORT_A))
+    assert notebook.metadata.modules == ["lrlib", "lrlib.a", "lrlib.b"]
+    assert execute.is_current(notebook)
+    return notebook
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.py", "from lrlib import b\n\nx = b.y + 1\n"),
+        ("b.py", "y = 2\n"),
+        ("b.py", "y = '1'\n"),
+        ("b.py", "y = 1\nw = None\n"),
+        ("__init__.py", "import math\n"),
+        ("look.mplstyle", "lines.linewidth: 3\n"),
+        ("data/digits.npz", "other pixels"),
+        ("b.py", None),
+        ("../requirements.txt", "numpy==2.5.0\npytest==8.4.2\n"),
+    ],
+)
+def test_what_a_notebook_imports_makes_it_stale(stored, library, name, text):
+    if text is None:
+        (library / name).unlink()
+    else:
+        (library / name).write_text(text)
+    assert not execute.is_current(stored)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.py", '"""B, with care."""\n\n# Why.\nfrom lrlib import b\nx = (b . y)\n'),
+        ("b.py", "y = 1  # the first\n'What y is.'\n"),
+        ("c.py", "z = 2\n"),
+        ("d.py", "new = 1\n"),
+        ("show/__init__.py", "import math\n"),
+        ("show/widget.js", "let y;\n"),
+        ("show/style/widget.css", "p { color: red }\n"),
+        ("notes.txt", "something\n"),
+        ("../requirements.txt", "numpy==2.4.6\npytest==9.0.0\n"),
+    ],
+)
+def test_nothing_else_makes_it_stale(stored, library, name, text):
+    (library / name).write_text(text)
+    assert execute.is_current(stored)
+
+
+def test_the_data_of_an_imported_package_makes_it_stale(write, library):
+    notebook = run(write(IMPORT_A.replace("lrlib.a.x", "import lrlib.show")))
+    assert execute.is_current(notebook)
+    (library / "show" / "style" / "widget.css").write_text("p { color: red }\n")
+    assert not execute.is_current(notebook)
+
+
+def test_its_own_code_makes_it_stale(stored):
+    stored.cells[0].source = "# Another title"
+    assert execute.is_current(stored)
+    stored.cells[1].source += " + 1"
+    assert not execute.is_current(stored)
+
+
+def test_a_notebook_that_was_not_run_is_not_current(write):
+    assert not execute.is_current(nbformat.read(write("1"), as_version=4))
+
+
+def test_a_docstring_is_no_code_wherever_it_stands():
+    bare = "class A:\n    def f(self):\n        return 1\n"
+    source = bare.replace(":\n", ":\n        'Words.'\n").replace("    ", "", 1)
+    assert execute.code_of(source) == execute.code_of(bare)
+    assert execute.code_of(source) != execute.code_of(bare.replace("1", "'1'"))
+    assert execute.code_of("x = None") != execute.code_of("x = False")
+    assert execute.code_of("f(a, b)") != execute.code_of("f(b, a)")
+
+
+def test_a_module_that_changes_during_the_run_is_noticed(write, library):
+    edit = "open('lrlib/{}.py', 'a').write('w = 1'); None"
+    path = write(IMPORT_A, edit.format("b"))
+    before = path.read_bytes()
+    with pytest.raises(execute.NotebookError, match="lrlib was changed while it ran"):
+        execute.execute(path)
+    assert path.read_bytes() == before
+    run(write(IMPORT_A, edit.format("c")))  # which it does not import
+
+
+def test_another_lrlib_than_the_books_is_noticed(write, library):
+    path = write(IMPORT_A)
+    elsewhere = library.parent / "elsewhere"
+    elsewhere.mkdir()
+    library.rename(elsewhere / "lrlib")
+    path.write_text(path.read_text().replace("'.'", "'elsewhere'"))
+    with pytest.raises(execute.NotebookError, match=r"lrlib was imported from .*else"):
+        execute.execute(path)
+
+
+def test_an_error_that_no_cell_shows_is_reported(write, monkeypatch):
+    def execute_nothing(self, **kwargs):
+        raise execute.CellExecutionError("no output", "Error", "gone")
+
+    monkeypatch.setattr(execute.NotebookClient, "execute", execute_nothing)
+    with pytest.raises(execute.NotebookError, match="a cell failed:\nno output"):
+        execute.execute(write("1"))

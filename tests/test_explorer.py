@@ -6,6 +6,7 @@ The pages here are small ones of our own; the built book has its own tests.
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import os
 import re
@@ -20,13 +21,24 @@ from playwright.sync_api import Browser, Page, expect
 
 import lrlib
 import lrlib.show.explorer
+from lrlib.schedules import formula
 from lrlib.schedules.kinds import Choice, Factor, Numbers, Rate
 from lrlib.schedules.schedule import schedule
-from lrlib.show.explorer import _entry
+from lrlib.show.explorer import _entry, bundle
 
 FOLDER = Path(lrlib.show.explorer.__file__).parent
-FILES = ("explorer.js", "explorer.css", "mount.js")
 ORIGIN = "http://book.test/"
+#: What a page loads.
+FILES = {
+    "explorer.js": bundle.script(FOLDER / "page.js"),
+    "explorer.css": (FOLDER / "explorer.css").read_text(),
+}
+#: What the tests import: each module's exports, with the modules that it needs.
+MODULES = {
+    f"{name}.js": bundle.module(FOLDER / f"{name}.js")
+    for name in ("explorer", "formulas", "numbers")
+}
+TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 # A busy machine takes its time; a wrong page stays wrong.
 expect.set_options(timeout=15_000)
@@ -49,6 +61,7 @@ class Reader:
     requests: list[str] = dataclasses.field(default_factory=list)
 
     def open(self, *explorers, address: str = "", body: str = "", wait=True) -> Page:
+        """Open a page with explorers, or with HTML in place of one."""
         page = self.context.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda m: self.errors.append(m.text))
@@ -58,17 +71,21 @@ class Reader:
             "<meta charset='utf-8'><link rel='icon' href='data:,'>"
             "<meta name='viewport' content='width=device-width,initial-scale=1'>"
             "<link rel='stylesheet' href='explorer.css'>"
-            "<script type='module' src='mount.js'></script>"
+            "<script defer src='explorer.js'></script>"
             "<style>:root {color-scheme: light dark} main {max-width: 48rem}"
             "body {background: Canvas; color: CanvasText}</style>"
             f"</head><body><main><h1>Test</h1>{body}"
-            f"{''.join(map(html_of, explorers))}</main></body></html>"
+            f"{''.join(e if isinstance(e, str) else html_of(e) for e in explorers)}"
+            "</main></body></html>"
         )
 
         def answer(route):
             name = route.request.url.removeprefix(ORIGIN).partition("#")[0]
-            if name in FILES:
-                route.fulfill(path=FOLDER / name)
+            files = MODULES if name.startswith("modules/") else FILES
+            file = name.removeprefix("modules/")
+            if file in files:
+                kind = TYPES[Path(file).suffix]
+                route.fulfill(body=files[file], content_type=f"{kind}; charset=utf-8")
             elif name == "":
                 route.fulfill(body=html, content_type="text/html")
             else:
@@ -90,7 +107,7 @@ def reader(browser: Browser):
     context.close()
     assert reader.errors == []
     assert {url.partition("#")[0] for url in reader.requests} <= {
-        ORIGIN + name for name in ("", *FILES)
+        ORIGIN + name for name in ("", *FILES, *(f"modules/{m}" for m in MODULES))
     }
 
 
@@ -172,8 +189,17 @@ def combined(rng: np.random.Generator) -> list:
     ]
 
 
+@pytest.fixture(scope="module")
+def page_of_modules(browser: Browser):
+    """A page without an explorer, for the functions that an explorer calls."""
+    reader = Reader(browser.new_context())
+    yield reader.open(wait=False)
+    reader.context.close()
+    assert reader.errors == []
+
+
 COMPARE = """async ({ cases, steps }) => {
-    const { compile, sample, simulate } = await import("./explorer.js");
+    const { sample, simulate } = (await import("./modules/formulas.js")).default;
     return cases.map(({ formula, params, view }) => {
         const rates = sample({ formula }, params, steps);
         const losses = simulate(rates, { steps, ...view }, 32);
@@ -185,7 +211,7 @@ COMPARE = """async ({ cases, steps }) => {
 def in_browser(page: Page, schedules, steps: int, views) -> list:
     cases = [
         {
-            "formula": lrlib.formula.tree(s.named_formula),
+            "formula": formula.tree(s.named_formula),
             "params": s.numbers,
             "view": view,
         }
@@ -198,7 +224,7 @@ VIEW = {"condition_number": 10.0, "noise": 1.0, "batch_size": 32}
 
 
 @pytest.mark.parametrize("name", [*lrlib.catalogue, "combined"])
-def test_the_browser_computes_what_numpy_computes(reader, name):
+def test_the_browser_computes_what_numpy_computes(page_of_modules, name):
     rng = np.random.default_rng(list(name.encode()))
     if name == "combined":
         schedules = [s for _ in range(10) for s in combined(rng)]
@@ -213,8 +239,7 @@ def test_the_browser_computes_what_numpy_computes(reader, name):
         for _ in schedules
     ]
     steps = 400
-    page = reader.open(lrlib.explore(lrlib.constant()))
-    answers = in_browser(page, schedules, steps, views)
+    answers = in_browser(page_of_modules, schedules, steps, views)
     for s, view, (rates, losses) in zip(schedules, views, answers, strict=True):
         expected = s(np.arange(steps + 1))
         # Relative to the curve's peak: where a curve ends at 0 any rounding is
@@ -230,15 +255,14 @@ def test_the_browser_computes_what_numpy_computes(reader, name):
         )
 
 
-def test_numbers_are_written_as_python_writes_them(reader):
+def test_numbers_are_written_as_python_writes_them(page_of_modules):
     rng = np.random.default_rng(0)
     floats = [0.0, 1.0, 0.1, 1e-4, 9.9e-5, 1e-5, 123456.0, 1e15, 1e16, 1.5e300, -2.5]
     floats += (10 ** rng.uniform(-20, 20, 500)).tolist()
     whole = [0, 1, 150, 10**15]
-    page = reader.open(lrlib.explore(lrlib.constant()))
-    texts = page.evaluate(
+    texts = page_of_modules.evaluate(
         """async ({ floats, whole }) => {
-            const { python } = await import("./explorer.js");
+            const { python } = (await import("./modules/numbers.js")).default;
             const one = floats.map((x) => python(x, false));
             return [...one, ...whole.map((x) => python(x, true))];
         }""",
@@ -656,7 +680,144 @@ def test_on_paper_there_is_the_chart_and_no_buttons(reader):
 
 
 def test_its_files_are_small():
-    assert sum((FOLDER / name).stat().st_size for name in FILES) < 40_000
+    sent = [gzip.compress(text.encode(), 6) for text in FILES.values()]
+    assert sum(map(len, sent)) < 15_000
+
+
+# What goes wrong --------------------------------------------------------------
+
+
+def damaged(explorer, old: str, new: str) -> str:
+    """The HTML of an explorer with something else in its data."""
+    html = html_of(explorer)
+    assert old in html
+    return html.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('{"spec"', "{spec", "JSON"),
+        ('"spec"', '"other"', "undefined"),
+        ('"cos"', '"cosinus"', "unknown operation cosinus"),
+        ('"schedule":"cosine"', '"schedule":"sine"', "undefined"),
+    ],
+)
+def test_an_explorer_that_fails_says_so_in_its_place_and_leaves_the_others_alone(
+    reader, old, new, message
+):
+    bad = damaged(lrlib.explore(lrlib.cosine(), steps=300), old, new)
+    page = reader.open(cosine(), bad, lrlib.explore(lrlib.rex()))
+    failed = page.locator(".lrlib-explorer").nth(1)
+    alert = failed.get_by_role("alert")
+    expect(alert).to_contain_text("This explorer failed, so you see only a picture")
+    expect(alert.locator("pre")).to_contain_text(message)
+    expect(failed.get_by_role("img", name="cosine: learning rate")).to_be_visible()
+    expect(failed.locator(".frame")).to_have_count(0)
+    for i, name in ((0, "cosine"), (2, "rex")):
+        explorer = page.locator(".lrlib-explorer").nth(i)
+        expect(explorer.locator(".head .title")).to_have_text(name)
+        before = explorer.locator(".lines .current").first.get_attribute("d")
+        explorer.get_by_role("slider").nth(2).press("Home")
+        line = explorer.locator(".lines .current").first
+        expect(line).not_to_have_attribute("d", before)
+    page.evaluate("location.hash = 'explorer=2&schedule=cosine'")
+    assert len(reader.errors) == 1  # for who looks into the console
+    assert message in reader.errors.pop()
+
+
+def test_a_schedule_that_fails_when_it_is_picked_says_so(reader):
+    two = lrlib.explore(lrlib.rex(), lrlib.cosine(), steps=300)
+    page = reader.open(damaged(two, '"cos"', '"cosinus"'))
+    page.get_by_label("Schedule").select_option("cosine")
+    expect(page.get_by_role("alert")).to_contain_text("unknown operation cosinus")
+    assert "unknown operation cosinus" in reader.errors.pop()
+
+
+#: A widget in a live notebook: `send` does what a message from Python does.
+LIVE = """async ({ spec, state }) => {
+    const { render } = (await import("./modules/explorer.js")).default;
+    const el = document.createElement("div");
+    document.querySelector("main").append(el);
+    const values = { spec, state };
+    const heard = [];
+    const model = {
+        get: (name) => values[name],
+        set: (name, value) => (values[name] = value),
+        save_changes() {},
+        on: (names, hear) => heard.push(hear),
+        off() {},
+    };
+    render({ model, el });
+    window.live = values;
+    window.send = (sent) => {
+        Object.assign(values, sent);
+        heard.forEach((hear) => hear());
+    };
+}"""
+
+
+def live(reader, explorer) -> Page:
+    """A page that shows the explorer as a live notebook does."""
+    page = reader.open(wait=False)
+    page.evaluate(LIVE, {"spec": explorer.spec, "state": explorer.state})
+    return page
+
+
+def test_pins_and_values_stay_when_python_sets_a_new_schedule(reader):
+    explorer = cosine()
+    page = live(reader, explorer)
+    button(page, "Pin").click()
+    field(page, "alpha").fill("0.6")
+    pinned = curve(page, "pin-0")
+    explorer.state = page.evaluate("live.state")
+    explorer.schedule = lrlib.rex()
+    page.evaluate("send", {"spec": explorer.spec, "state": explorer.state})
+    picker = page.get_by_label("Schedule")
+    expect(picker).to_have_value("rex")
+    expect(page.locator(".lines .current")).to_have_count(2)
+    expect(page.locator(".pins li")).to_have_text(re.compile("cosine A"))
+    picker.select_option("cosine")
+    expect(field(page, "alpha")).to_have_value("0.6")
+    expect(page.locator(".pins li")).to_have_text(re.compile("cosine A.*alpha 0.3"))
+    page.get_by_title("Back to cosine A").click()
+    assert curve(page) == curve(page, "pin-0")
+    assert pinned
+
+
+def test_a_live_explorer_that_failed_recovers_with_what_python_sets_next(reader):
+    explorer = cosine()
+    page = live(reader, explorer)
+    good = {"spec": explorer.spec, "state": explorer.state}
+    page.evaluate("send", {"state": {**explorer.state, "schedule": "sine"}})
+    expect(page.get_by_role("alert")).to_contain_text("its curve and sliders are gone")
+    reader.errors.pop()
+    page.evaluate("send", good)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".lines .current")).to_have_count(2)
+
+
+# The clipboard ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "clipboard",
+    ["navigator.clipboard", "undefined", "{ writeText: () => Promise.reject() }"],
+)
+def test_code_is_copied_with_and_without_the_clipboard_of_the_browser(
+    reader, clipboard
+):
+    reader.context.add_init_script(
+        f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }})"
+    )
+    page = reader.open(cosine(), body="<textarea></textarea>")
+    page.get_by_text("Code", exact=True).click()
+    button(page, "Copy code").click()
+    expect(page.get_by_role("status")).to_have_text("The code is in the clipboard.")
+    expect(button(page, "Copy code")).to_be_focused()
+    page.locator("textarea").press("ControlOrMeta+V")
+    expect(page.locator("textarea")).to_have_value(page.locator("pre").text_content())
+    assert page.locator("textarea").count() == 1
 
 
 # In Python --------------------------------------------------------------------
@@ -685,9 +846,8 @@ def test_a_schedule_of_another_shape_brings_its_formula():
     explorer = lrlib.explore(lrlib.piecewise_constant(), steps=200)
     longer = lrlib.piecewise_constant([10, 20, 30], [0.4, 0.3, 0.2, 0.1])
     explorer.schedule = longer
-    paths = [
-        c["path"] for c in explorer.spec["schedules"]["piecewise_constant"]["controls"]
-    ]
+    added = explorer.spec["schedules"][explorer.state["schedule"]]
+    paths = [control["path"] for control in added["controls"]]
     assert paths == [leaf.path for leaf in longer.leaves()]
     explorer.state = {
         **explorer.state,
@@ -696,6 +856,25 @@ def test_a_schedule_of_another_shape_brings_its_formula():
     assert explorer.schedule(99) == 0.05
     explorer.schedule = lrlib.rex()
     assert explorer.state["schedule"] == "rex"
+
+
+def test_a_schedule_that_joins_the_others_leaves_them_their_names():
+    two = (lrlib.piecewise_constant(), lrlib.piecewise_constant([9], [0.2, 0.1]))
+    explorer = lrlib.explore(lrlib.cosine(), *two, steps=200)
+    before = explorer.spec["schedules"]
+    pin = {"schedule": "cosine", "params": explorer.state["params"], "color": 0}
+    explorer.state = {**explorer.state, "pins": [pin]}
+    explorer.schedule = lrlib.rex()
+    explorer.schedule = lrlib.piecewise_constant([1, 2, 3], [0.4, 0.3, 0.2, 0.1])
+    offered = explorer.spec["schedules"]
+    assert list(offered) == [*before, "rex", "piecewise_constant 3"]
+    assert {key: offered[key] for key in before} == before
+    assert explorer.state["pins"] == [pin]
+    explorer.schedule = two[1]
+    assert explorer.state["schedule"] == "piecewise_constant 2"
+    explorer.schedule = lrlib.cosine(0.3)
+    assert explorer.state["schedule"] == "cosine"
+    assert list(explorer.spec["schedules"]) == list(offered)
 
 
 def test_what_is_set_is_checked():

@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import lrlib
-from lrlib.experiments import finder as range_test
-from lrlib.experiments import race as racing
+from lrlib.experiments import finder
+from lrlib.experiments.step import batches
 
 
 def small_data(samples=96):
@@ -48,7 +49,7 @@ def test_losses_are_those_of_each_batch_by_itself(result):
     (x, y), model = small_data(), small_model()
     optimizer = keras.optimizers.SGD(1e-5, momentum=0.9)
     model.compile(optimizer, loss="sparse_categorical_crossentropy")
-    order = np.concatenate([racing.batches(1, epoch, 96, 16) for epoch in range(7)])
+    order = np.concatenate([batches(1, epoch, 96, 16) for epoch in range(7)])
     mean, losses = 0.0, []
     for step in range(25):
         optimizer.learning_rate = 1e-5 * 1e6 ** (step / 39)
@@ -84,7 +85,7 @@ def test_model_and_optimizer_are_left_exactly_as_they_were():
 def test_they_are_left_so_even_when_it_fails_half_way(monkeypatch):
     model = small_model()
     before = [variable.numpy() for variable in model.variables]
-    original, calls = range_test._batches, []
+    original, calls = finder._batches, []
 
     def fail_at_the_second(*args):
         calls.append(args)
@@ -92,7 +93,7 @@ def test_they_are_left_so_even_when_it_fails_half_way(monkeypatch):
             raise KeyboardInterrupt
         return original(*args)
 
-    monkeypatch.setattr(range_test, "_batches", fail_at_the_second)
+    monkeypatch.setattr(finder, "_batches", fail_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         find(model)
     for variable, value in zip(model.variables, before, strict=True):
@@ -133,7 +134,7 @@ def test_a_compiled_model_brings_its_own_loss():
     model.compile(loss="mse")
     x, _ = small_data()
     test = find(model, data=(x, x[:, :1] * 2), seeds=1)
-    first = racing.batches(0, 0, 96, 16)[0]
+    first = batches(0, 0, 96, 16)[0]
     error = model(x[first]).numpy() - x[first, :1] * 2
     assert test.loss[0, 0] == pytest.approx(np.mean(error**2), rel=1e-5)
 
@@ -141,7 +142,7 @@ def test_a_compiled_model_brings_its_own_loss():
 def curve(values):
     values = np.array([values], float)
     rates = np.geomspace(1e-4, 1, values.shape[1])
-    return range_test.RangeTest((0,), rates, values, values, 0.0)
+    return finder.RangeTest((0,), rates, values, values, 0.0)
 
 
 def test_steepest_is_where_the_slope_is():
@@ -183,11 +184,64 @@ def test_the_figure_shows_every_sweep_and_both_suggestions(result):
     ]
 
 
+class NoConfig(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that nothing but training needs to read."""
+
+    def __call__(self, step):
+        return 0.1 / (1 + keras.ops.cast(step, "float32"))
+
+
+@pytest.mark.parametrize(
+    "rate", [NoConfig(), lambda: 0.1], ids=["schedule", "function"]
+)
+def test_the_optimizer_s_own_rate_does_not_matter(rate):
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+    found = find(seeds=1, optimizer=optimizer, steps=12)
+    expected = find(seeds=1, steps=12)
+    np.testing.assert_array_equal(found.loss, expected.loss)
+    assert optimizer._learning_rate is rate
+
+
+def two_inputs(names):
+    a, b = (keras.Input((3,), name=name) for name in ("a", "b"))
+    keras.utils.set_random_seed(3)
+    both = keras.layers.Concatenate()([a, b])
+    outputs = keras.layers.Dense(3, activation="softmax")(both)
+    return keras.Model({"a": a, "b": b} if names else [a, b], outputs)
+
+
+@pytest.mark.parametrize("names", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_model_of_two_inputs_takes_a_list_or_a_dict(names, compiled):
+    x, y = small_data()
+    model = two_inputs(names)
+    if compiled:
+        model.compile(loss="sparse_categorical_crossentropy")
+    data = {"a": x[:, :3], "b": x[:, 3:]} if names else [x[:, :3], x[:, 3:]]
+    found = find(model, data=(data, y), seeds=1, steps=12)
+    single = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, "softmax")])
+    single.set_weights(model.get_weights())
+    expected = find(single, data=(x, y), seeds=1, steps=12)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
+
+
+def test_a_compiled_model_of_two_outputs_takes_two_targets():
+    x, y = small_data()
+    a = keras.Input((6,))
+    model = keras.Model(a, [keras.layers.Dense(1)(a), keras.layers.Dense(1)(a)])
+    model.compile(loss=["mse", "mse"])
+    found = find(model, data=(x, [y * 1.0, y * 2.0]), seeds=1, steps=12)
+    assert np.isfinite(found.loss[0, :3]).all()
+
+
 X, Y = small_data()
 NAN = X.copy()
 NAN[3, 3] = np.nan
 OTHER = keras.optimizers.SGD(momentum=0.9)
 OTHER.build([keras.Variable(np.zeros(4, "float32"))])
+SEVERAL = keras.optimizers.MultiOptimizer(
+    keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1))
+)
 INPUTS = {
     "low": (dict(low=0.0), ValueError, "low must be a number above 0"),
     "low high": (dict(low=1.0, high=0.1), ValueError, "low must be less than high"),
@@ -201,6 +255,16 @@ INPUTS = {
     "optimizer": (dict(optimizer="sgd"), TypeError, "must be a Keras optimizer"),
     "another's": (dict(optimizer=OTHER), ValueError, "built for another model"),
     "data": (dict(data=X), ValueError, "data must be"),
+    "a Dataset": (
+        dict(data=tf.data.Dataset.from_tensor_slices((X, Y)).batch(48)),
+        TypeError,
+        r"two arrays, .* got a Dataset. If its batches fit in memory: x, y = ",
+    ),
+    "an iterator": (dict(data=iter([X, Y])), ValueError, "data must be .*iterator"),
+    "a dict": (dict(data=({"a": X, "b": X}, Y)), ValueError, "does not take x of sha"),
+    "few labels": (dict(data=(X, Y[:-1])), ValueError, "one label for each sample"),
+    "progress": (dict(progress=1.5), TypeError, "progress must be True, False or"),
+    "several": (dict(optimizer=SEVERAL), TypeError, r"ask each of its \.optimizers"),
     "NaN data": (dict(data=(NAN, Y)), ValueError, "must be finite"),
     "labels": (dict(data=(X, Y + 1)), ValueError, "labels from 0 to 2.*got 1 to 3"),
     "shape": (dict(data=(X[:, :4], Y)), ValueError, "does not take x of shape"),
@@ -217,6 +281,17 @@ def test_bad_input_is_told_at_once(case):
     } | {"steps": 40, "batch_size": 16, "progress": False}
     with pytest.raises(error, match=message):
         lrlib.find_learning_rate(**arguments | options)
+
+
+def test_the_batches_of_a_dataset_can_be_joined_as_the_message_says():
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(48)
+    x, y = map(np.concatenate, zip(*data.as_numpy_iterator(), strict=True))
+    np.testing.assert_array_equal(find(data=(x, y), seeds=1).loss, find(seeds=1).loss)
+
+
+def test_inputs_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match=r"one entry for each sample, got shapes"):
+        find(two_inputs(False), data=([X[:, :3], X[:-1, 3:]], Y))
 
 
 def test_a_sweep_too_short_to_tell_says_so():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Page, expect
 
 import lrlib
@@ -39,6 +39,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     kernel = {"name": "python3", "display_name": "Python 3"}
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "explorer.ipynb")
+    stored = new_output("display_data", {"text/html": lrlib.noam()._repr_html_()})
+    cells = [new_code_cell("import lrlib\nlrlib.noam()", outputs=[stored])]
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, folder / "schedule.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -138,9 +142,39 @@ def test_a_slider_moved_in_jupyterlab_is_read_back_by_the_next_cell(
     rate = page.get_by_role("textbox", name="initial_learning_rate", exact=True)
     expect(rate).to_have_value("0.2")
 
+    # A new schedule joins the picker; the pin and the old one's values stay.
+    page.get_by_role("button", name="Pin", exact=True).click()
     run_cell(page, 3)
-    widget = page.locator(".lrlib-explorer").first
-    expect(widget.locator(".head .title")).to_have_text("rex", timeout=PATIENCE)
+    picker = page.get_by_label("Schedule")
+    expect(picker).to_have_value("rex", timeout=PATIENCE)
     expect(alpha).to_have_count(0)
+    expect(page.locator(".lrlib-explorer .lines path")).to_have_count(4)
+    expect(page.locator(".pins li")).to_contain_text("cosine A")
+    picker.select_option("cosine")
+    expect(alpha).to_have_value("0.25")
     assert errors == []
+    context.close()
+
+
+def test_a_formula_shows_before_its_notebook_is_trusted_and_when_it_is_run(
+    browser: Browser, lab: str
+) -> None:
+    context = browser.new_context(viewport={"width": 1300, "height": 1100})
+    page = context.new_page()
+    # Not the workspace in which the other notebook is open.
+    page.goto(f"{lab}/lab/workspaces/own/tree/schedule.ipynb", timeout=PATIENCE)
+    output = page.locator(".jp-OutputArea-output")
+    # What somebody else has stored may hold no MathML: JupyterLab sets the LaTeX.
+    expect(output.locator("mjx-container")).to_be_visible(timeout=PATIENCE)
+    expect(output.locator(".lrlib-formula")).to_be_hidden()
+    expect(output.locator(".lrlib-formula math")).to_have_count(0)
+
+    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
+    expect(ready).to_be_visible(timeout=PATIENCE)
+    run_cell(page, 0)
+    formula = output.locator(".lrlib-formula math")
+    expect(formula).to_be_visible(timeout=PATIENCE)
+    expect(formula).to_have_css("font-family", re.compile("Cambria Math.*, math"))
+    expect(output.locator("mjx-container")).to_be_hidden()
+    expect(output.locator("polyline")).to_be_visible()
     context.close()

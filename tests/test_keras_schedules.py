@@ -1,5 +1,6 @@
 """Schedules inside Keras: the right class, the same numbers, save and load."""
 
+import pickle
 import subprocess
 import sys
 import typing
@@ -78,6 +79,32 @@ def test_a_model_trains_saves_and_loads_with_a_schedule(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == f"{schedule!r} 4"
+
+
+def test_a_schedule_for_keras_is_pickled():
+    schedule = COMPOSED["warmup"].to_keras()
+    assert float(schedule(3)) == pytest.approx(0.06)
+    copied = pickle.loads(pickle.dumps(schedule))
+    assert copied.schedule == schedule.schedule
+    assert float(copied(3)) == float(schedule(3))
+
+
+@pytest.mark.parametrize("decay_steps", [41, 47, 55])
+def test_stairs_drop_at_the_very_step_in_fit(decay_steps):
+    schedule = lrlib.step(1.0, decay_steps, 0.5)
+    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((1,)), dense])
+    # The gradient is -1 at each update: a weight is the sum of the rates.
+    model.compile(keras.optimizers.SGD(schedule.to_keras()), lambda y, out: -out)
+    weights = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            weights.append(dense.kernel.numpy().item())
+
+    data = np.ones((decay_steps + 2, 1))
+    model.fit(data, data, 1, verbose=0, callbacks=[Watch()])
+    np.testing.assert_allclose(weights, np.cumsum(schedule(range(len(data)))))
 
 
 def test_formula_schedule_refuses_what_is_none():

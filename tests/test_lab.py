@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import lrlib
 from lrlib.experiments import lab as laboratory
+from lrlib.experiments import step
 
 X = np.eye(8, dtype=np.float32)
 Y = np.arange(8)
@@ -86,12 +87,12 @@ def test_the_loss_is_that_of_each_batch_before_its_update(lab, compiled):
     tf.config.run_functions_eagerly(not compiled)
     lab.optimizer.value, lab.rate.value = "SGD", 0.5
     lab.train().join()
-    with laboratory.racing._seeded(1):
+    with step.seeded(1):
         model = linear_model()
     weights = [v.numpy().astype(float) for v in model.trainable_variables]
     losses = []
     for epoch in range(3):
-        for batch in laboratory.racing.batches(1, epoch, 8, 2):
+        for batch in step.batches(1, epoch, 8, 2):
             x, y = X[batch], Y[batch]
             logits = x @ weights[0] + weights[1]
             p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -100,6 +101,30 @@ def test_the_loss_is_that_of_each_batch_before_its_update(lab, compiled):
             weights[0] = weights[0] - 0.5 * x.T @ slope
             weights[1] = weights[1] - 0.5 * slope.sum(axis=0)
     assert np.allclose(lab.runs[0].losses, losses, rtol=1e-4)
+
+
+def test_its_first_loss_is_that_of_a_race_penalties_and_all(eager):
+    def penalized():
+        return keras.Sequential(
+            [keras.Input((8,)), keras.layers.Dense(8, kernel_regularizer="l2")]
+        )
+
+    lab = lrlib.lab(2, model=penalized, data=DATA, seed=1)
+    lab.optimizer.value, lab.rate.value, lab.epochs.value = "SGD", 0.5, 1
+    lab.train().join()
+    race = lrlib.race(
+        {"SGD": lambda: keras.optimizers.SGD(0.5)},
+        seeds=[1],
+        epochs=1,
+        batch_size=2,
+        model=penalized,
+        data=DATA,
+        progress=False,
+    )
+    assert np.allclose(lab.runs[0].losses, race.loss[0, 0], rtol=1e-5)
+    plain = step.crossentropy(linear_model())(Y[:2], np.zeros((2, 8)))
+    assert lab.runs[0].losses[0] > float(plain) * 0.5
+    lab.close()
 
 
 def test_runs_with_the_same_settings_are_the_same(lab):
@@ -223,6 +248,14 @@ def test_what_a_page_shows_is_the_same_every_time(lab):
         (dict(batch_size="2"), TypeError, "batch_size must be"),
         (dict(seed=-1), ValueError, "seed must be"),
         (dict(data=(X, Y)), ValueError, "data"),
+        (dict(model=linear_model()), TypeError, "model must be a function"),
+        (dict(model=lambda: 3), TypeError, "model must build a keras.Model"),
+        (
+            dict(data=((X[:, :5], Y), (X[:, :5], Y))),
+            ValueError,
+            "does not take x_train",
+        ),
+        (dict(data=((X, Y + 1), (X, Y))), ValueError, "y_train must be labels from 0"),
         (dict(data=((X * np.nan, Y), (X, Y))), ValueError, "finite"),
     ],
 )

@@ -2,10 +2,10 @@
 
 import math
 
-import formulas
 import keras
 import numpy as np
 import pytest
+import random_formulas as formulas
 import sympy
 
 import lrlib
@@ -51,12 +51,20 @@ def test_numpy_gives_the_number_of_exact_arithmetic(drawn):
 
 def test_few_steps_are_left_out_for_lying_at_a_jump(drawn):
     left_out = sum(np.isnan(expected[:, 0]).sum() for _, expected in drawn)
-    assert left_out < 0.03 * COUNT * len(STEPS)
+    assert left_out < 0.05 * COUNT * len(STEPS)
 
 
 def test_keras_gives_the_same_number_eagerly(drawn):
     for schedule, expected in drawn:
         agree(schedule, np.asarray(schedule.to_keras()(STEPS)), expected)
+
+
+def test_the_code_for_keras_gives_the_same_number(drawn):
+    for schedule, expected in drawn[:150]:
+        scope = {}
+        exec(schedule.code("keras"), scope)
+        found = np.array([float(scope["schedule"](int(step))) for step in STEPS])
+        agree(schedule, found, expected)
 
 
 class Weights(keras.Layer):
@@ -70,7 +78,7 @@ class Weights(keras.Layer):
         ]
 
     def call(self, x):
-        return keras.ops.sum(keras.ops.stack(self.weights_)) + 0 * keras.ops.sum(x)
+        return sum(1 * w for w in self.weights_) + 0 * keras.ops.sum(x)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -84,7 +92,9 @@ def test_fit_moves_a_weight_by_that_number(drawn, jit_compile):
         for i, (schedule, _) in enumerate(chosen)
     }
     model.compile(
-        keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(optimizers)),
+        keras.optimizers.MultiOptimizer(
+            keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.0), optimizers)
+        ),
         loss=lambda y, prediction: keras.ops.mean(prediction),
         jit_compile=jit_compile,
     )

@@ -1,5 +1,9 @@
 """Current and effective learning rates, against updates that Keras has really made."""
 
+import json
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -259,3 +263,57 @@ def test_step_sizes_before_the_first_update_are_refused():
 def test_step_sizes_of_another_optimizer_are_refused():
     with pytest.raises(TypeError, match="Nadam and AdamW, got Lion"):
         lrlib.effective_learning_rates(keras.optimizers.Lion(0.1))
+
+
+# Copies of a model -------------------------------------------------------------
+
+#: What it prints must be the same with one copy of the model and with two.
+MIRRORED = """
+import json, sys
+import tensorflow as tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, halves)
+import keras, lrlib
+import numpy as np
+
+copies = int(sys.argv[1])
+strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(copies)])
+found = []
+for rate in (0.125, keras.optimizers.schedules.PolynomialDecay(0.125, 16, 0.0)):
+    with strategy.scope():
+        ones = dict(kernel_initializer="ones")
+        model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1, **ones)])
+        model.compile(keras.optimizers.Adam(rate), "mse")
+    plateau = lrlib.Plateau("loss", 0.5, 1, min_delta=1e9)
+    record = lrlib.RecordLearningRate()
+    x = np.ones([8, 1])
+    model.fit(x, x + 1, 4, epochs=3, verbose=0, callbacks=[plateau, record])
+    sizes = lrlib.effective_learning_rates(model.optimizer)
+    found.append(
+        [record.rates, plateau.get_state(), plateau.scale]
+        + [lrlib.current_learning_rate(model.optimizer), [s.tolist() for s in sizes]]
+    )
+print(json.dumps(found))
+"""
+
+
+def test_two_copies_of_a_model_are_read_as_one():
+    one, two = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", MIRRORED, copies],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.splitlines()[-1]
+        )
+        for copies in "12"
+    )
+    for a, b, unscaled in zip(one, two, (0.125, 0.125 * 10 / 16), strict=True):
+        assert a[0] == pytest.approx(b[0])
+        assert a[1] == pytest.approx(b[1])
+        assert a[2] == b[2] == 0.25
+        assert a[3] == b[3] == unscaled * 0.25
+        for sizes in zip(a[4], b[4], strict=True):
+            np.testing.assert_allclose(*sizes, rtol=1e-5)

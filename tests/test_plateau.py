@@ -1,6 +1,8 @@
 """`Plateau` against Keras' own callback, PyTorch's and optax' sequences, and itself."""
 
+import contextlib
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -115,6 +117,110 @@ def test_greedy_raises_the_rate_while_things_go_well_up_to_max_scale():
 def test_verbose_says_what_has_changed(capsys):
     drive(lrlib.Plateau("loss", 0.5, 1, verbose=1), [1.0, 1.0])
     assert "Epoch 2: Plateau sets the scale to 0.5." in capsys.readouterr().out
+
+
+def drive_all(callbacks, metrics, learning_rate=1.0):
+    """Feed several callbacks one metric an epoch; return the rate used in each."""
+    model, rates = Stub(learning_rate), []
+    for callback in callbacks:
+        callback.set_model(model)
+    for callback in callbacks:
+        callback.on_train_begin()
+    for epoch, value in enumerate(metrics):
+        for callback in callbacks:
+            callback.on_epoch_begin(epoch)
+        rates.append(current_learning_rate(model.optimizer))
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, {"loss": value, "other": value % 0.3})
+    return rates
+
+
+class ByHand(keras.callbacks.Callback):
+    """Sets the rate at the beginning of some epochs."""
+
+    def __init__(self, rates):
+        super().__init__()
+        self.rates = rates
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch in self.rates:
+            self.model.optimizer.learning_rate = self.rates[epoch]
+
+
+def warm_up(epoch, rate):
+    return 0.1 * (epoch + 1) / 10 if epoch < 10 else rate
+
+
+BESIDE = {
+    "a warm-up by a function of epoch and rate": lambda plateau: [
+        keras.callbacks.LearningRateScheduler(warm_up),
+        plateau("loss", 0.5, 2),
+    ],
+    "a function that decays the rate it is given": lambda plateau: [
+        plateau("loss", 0.5, 2),
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.9 * rate),
+    ],
+    "a function of the epoch alone": lambda plateau: [
+        plateau("loss", 0.5, 1),
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.9**epoch),
+    ],
+    "rates set by hand": lambda plateau: [
+        ByHand({1: 0.01, 7: 0.5}),
+        plateau("loss", 0.5, 1, min_lr=1e-3),
+    ],
+    "two plateaus": lambda plateau: [
+        plateau("loss", 0.5, 2),
+        plateau("other", 0.1, 3, min_lr=1e-4, mode="min"),
+    ],
+    "two plateaus of one metric": lambda plateau: [
+        plateau("loss", 0.5, 2),
+        plateau("loss", 0.5, 1),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_beside_what_else_sets_the_rate_it_does_what_keras_does(name):
+    metrics = [*METRICS, *[0.3] * 6]
+    ours = drive_all(BESIDE[name](lrlib.Plateau), metrics)
+    own = drive_all(BESIDE[name](keras.callbacks.ReduceLROnPlateau), metrics)
+    assert ours == pytest.approx(own, rel=1e-6)
+    assert min(ours) < max(ours)
+
+
+def test_two_plateaus_of_a_schedule_both_cut_it():
+    pair = [lrlib.Plateau("loss", 0.5, 1), lrlib.Plateau("loss", 0.1, 2)]
+    rates = drive_all(pair, [1.0] * 5, lrlib.constant(1.0).to_keras())
+    assert rates == pytest.approx([1.0, 1.0, 0.5, 0.025, 0.0125])
+
+
+@pytest.mark.parametrize("min_lr", [0.3, 7e-5])
+@pytest.mark.parametrize("factor", [0.5, 0.9])
+@pytest.mark.parametrize("schedule", [True, False])
+def test_at_min_lr_it_says_as_much_as_keras_and_stays_there(
+    min_lr, factor, schedule, capsys
+):
+    arguments = {"factor": factor, "patience": 1, "min_lr": min_lr, "verbose": 1}
+    drive(keras.callbacks.ReduceLROnPlateau("loss", **arguments), [1.0] * 110)
+    expected = capsys.readouterr().out.count("reducing learning rate")
+    rate = lrlib.inverse_time(1, 100_000, 1e-9).to_keras() if schedule else 1.0
+    rates = drive(lrlib.Plateau("loss", **arguments), [1.0] * 110, rate)
+    assert capsys.readouterr().out.count("Plateau sets") == expected > 0
+    assert rates[-1] == pytest.approx(min_lr, rel=1e-6)
+
+
+@pytest.mark.parametrize("metrics", [[np.nan] * 12, [np.nan, 1.0, 0.5, 0.4, 0.3]])
+@pytest.mark.parametrize("schedule", [True, False])
+def test_losses_that_are_nan_never_raise_the_rate(metrics, schedule):
+    rate = lrlib.constant(1.0).to_keras() if schedule else 1.0
+    greedy = lrlib.Plateau("loss", 0.5, 2, cooldown=4, greedy=True, max_scale=8)
+    plain = keras.callbacks.ReduceLROnPlateau("loss", 0.5, 2, cooldown=4)
+    assert drive(greedy, metrics, rate) == drive(plain, metrics)
+
+
+def test_a_rate_that_is_a_function_is_refused():
+    with pytest.raises(TypeError, match="number or a schedule, got the function"):
+        drive(lrlib.Plateau("loss"), [1.0], lambda: 0.1)
 
 
 # Driving a schedule ----------------------------------------------------------------
@@ -274,6 +380,104 @@ def test_backup_and_restore_brings_it_back(tmp_path, plateau_first, schedule):
     assert not (tmp_path / "cut").exists()  # both have cleaned up
 
 
+@pytest.mark.parametrize("schedule", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_without_a_directory_a_cut_survives_or_is_warned_of(tmp_path, first, schedule):
+    """As above, but the run is interrupted just after the first cut."""
+
+    def run(directory, interrupt=None):
+        s = lrlib.linear(1e-6, 40).to_keras() if schedule else 1e-6
+        plateau = lrlib.Plateau("loss", 0.5, 3, mode="max", min_delta=1e3)
+        backup = keras.callbacks.BackupAndRestore(directory)
+        pair = [plateau, backup] if first else [backup, plateau]
+        record, model = lrlib.RecordLearningRate(), build(s)
+        stop = [Interrupt(interrupt)] if interrupt else []
+        with contextlib.suppress(KeyboardInterrupt):
+            model.fit(x, x, 2, epochs=9, verbose=0, callbacks=[*pair, record, *stop])
+        return record.rates
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        whole = run(tmp_path / "whole")
+        told = {str(w.message)[:37] for w in said if w.category is UserWarning}
+        head, tail = run(tmp_path / "cut", interrupt=4), run(tmp_path / "cut")
+    assert (head + tail == pytest.approx(whole)) == first
+    assert told == set() if first else {"the weights were saved just before Pl"}
+
+
+@pytest.mark.parametrize("schedule", [True, False])
+def test_a_cut_comes_back_with_a_checkpoint_of_the_whole_model(tmp_path, schedule):
+    def plateau():
+        return lrlib.Plateau("loss", 0.5, 1, mode="max", min_delta=1e3)
+
+    path = str(tmp_path / "model.keras")
+    save = keras.callbacks.ModelCheckpoint(path)
+    rate = lrlib.constant(1e-6).to_keras() if schedule else 1e-6
+    build(rate).fit(x, x, epochs=3, callbacks=[plateau(), save], verbose=0)
+    again, record = keras.saving.load_model(path), lrlib.RecordLearningRate()
+    again.fit(x, x, epochs=3, callbacks=[plateau(), record], verbose=0)
+    assert record.rates == pytest.approx([2.5e-7, 2.5e-7, 1.25e-7])
+
+
+def trained_weights(path, rate, optimizer):
+    model = build(rate)
+    model.compile(optimizer(rate), "mse")
+    plateau = lrlib.Plateau("loss", 0.5, 1, mode="max", min_delta=1e3)
+    model.fit(x, x, epochs=2, callbacks=[plateau], verbose=0)
+    model.save_weights(path)
+    new = build(rate)
+    new.compile(optimizer(rate), "mse")
+    new.optimizer.build(new.trainable_variables)
+    new.load_weights(path)
+    return new, plateau
+
+
+@pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, keras.optimizers.Adam])
+def test_weights_bring_back_a_number_and_warn_of_a_schedule(tmp_path, optimizer):
+    path = str(tmp_path / "run.weights.h5")
+    model, _ = trained_weights(path, 1e-6, optimizer)
+    record = lrlib.RecordLearningRate()
+    model.fit(x, x, callbacks=[lrlib.Plateau("loss"), record], verbose=0)
+    assert record.rates == pytest.approx([5e-7])
+
+    model, plateau = trained_weights(path, lrlib.constant(1e-6).to_keras(), optimizer)
+    with pytest.warns(UserWarning, match="carry them over by get_state and set_state"):
+        model.fit(x, x, callbacks=[lrlib.Plateau("loss")], verbose=0)
+    model, plateau = trained_weights(path, lrlib.constant(1e-6).to_keras(), optimizer)
+    resumed, record = lrlib.Plateau("loss", 0.5), lrlib.RecordLearningRate()
+    resumed.set_state(plateau.get_state())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.fit(x, x, callbacks=[resumed, record], verbose=0)
+    assert record.rates == pytest.approx([5e-7])
+
+
+def test_weights_loaded_in_the_middle_bring_the_scale_back_but_not_the_count(tmp_path):
+    path, model = (
+        str(tmp_path / "best.weights.h5"),
+        build(lrlib.constant(1e-6).to_keras()),
+    )
+    model.fit(x, x, callbacks=[lrlib.Plateau("loss")], verbose=0)
+    model.save_weights(path)
+
+    class Rewind(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.load_weights(path)
+
+    plateau = lrlib.Plateau("loss", 0.5, 3, mode="max", min_delta=1e3)
+    model.fit(x, x, epochs=4, callbacks=[Rewind(), plateau], verbose=0)
+    assert plateau.scale == 0.5  # the count of three went on
+
+
+def test_the_state_of_an_earlier_lrlib_is_understood():
+    earlier = {"base": 1.0, "scale": 0.25, "best": 1.0, "wait": 1}
+    earlier |= {"cooldown_counter": 0, "streak": 0}
+    plateau = lrlib.Plateau("loss", 0.5, 2)
+    plateau.set_state(earlier)
+    assert drive(plateau, [1.0, 1.0], first_epoch=7) == [0.125, 0.125]
+
+
 def test_a_state_left_behind_by_another_run_is_not_taken(tmp_path):
     one = lrlib.Plateau("loss", 0.5, 1, backup_dir=tmp_path)
     drive(one, [1.0] * 4)
@@ -321,7 +525,12 @@ def test_a_wrong_argument_is_named_with_what_came(argument, wrong, error):
     assert repr(wrong) in str(raised.value)
 
 
-@pytest.mark.parametrize("state", [None, {}, {"scale": 1.0}, "state"])
+STATE = lrlib.Plateau().get_state()
+
+
+@pytest.mark.parametrize(
+    "state", [None, {}, {"scale": 1.0}, "state", STATE | {"wait": "2"}]
+)
 def test_a_state_that_is_none_is_refused(state):
     with pytest.raises(ValueError, match="get_state"):
         lrlib.Plateau().set_state(state)

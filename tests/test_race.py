@@ -21,6 +21,8 @@ import tensorflow as tf
 
 import lrlib
 from lrlib.experiments import race as racing
+from lrlib.experiments import results, workers
+from lrlib.experiments.step import batches
 
 # Workers cannot import this file: what it defines travels by value.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -137,7 +139,7 @@ def assert_trains_as_fit_does(name, make_optimizer, model, data):
     is_adam = isinstance(optimizer, keras.optimizers.Adam)
     close = functools.partial(pytest.approx, rel=1e-5 if is_adam else 1e-6)
     for epoch in range(3):
-        order = racing.batches(7, epoch, 96, 16).ravel()
+        order = batches(7, epoch, 96, 16).ravel()
         history = fitted.fit(
             x[order],
             y[order],
@@ -194,11 +196,11 @@ def test_an_update_is_one_operation_where_tensorflow_has_it(name):
 
 
 def test_each_epoch_sees_every_sample_once_in_another_order():
-    first, second = (racing.batches(3, epoch, 50, 8) for epoch in (0, 1))
+    first, second = (batches(3, epoch, 50, 8) for epoch in (0, 1))
     assert first.shape == (6, 8)
     assert len(np.unique(first)) == 48
     assert not np.array_equal(first, second)
-    np.testing.assert_array_equal(first, racing.batches(3, 0, 50, 8))
+    np.testing.assert_array_equal(first, batches(3, 0, 50, 8))
 
 
 def test_penalties_on_weights_are_part_of_the_loss():
@@ -257,13 +259,13 @@ def test_what_layers_keep_starts_afresh_for_each_seed():
 
 
 def test_order_and_number_of_threads_do_not_matter(result, monkeypatch):
-    monkeypatch.setattr(racing, "_cores", lambda: 1)
+    monkeypatch.setattr(workers, "cores", lambda: 1)
     backwards = dict(reversed(ENTRIES.items()))
     alone = small_race(backwards, seeds=[2, 1, 0])
     for name in ENTRIES:
         for key in ("loss", "test_loss", "test_accuracy"):
             np.testing.assert_array_equal(alone[name][key][::-1], result[name][key])
-    monkeypatch.setattr(racing, "_cores", lambda: 4)
+    monkeypatch.setattr(workers, "cores", lambda: 4)
     assert_equal(small_race(), result)
 
 
@@ -388,14 +390,14 @@ def test_an_error_in_one_run_loses_no_other(result):
 
 
 def test_an_interrupted_race_returns_what_is_finished(result, monkeypatch):
-    original = racing.RaceResult._add
+    original = results.RaceResult._add
 
     def interrupt_after_two(self, *args):
         if self.finished.sum() == 2:
             raise KeyboardInterrupt
         original(self, *args)
 
-    monkeypatch.setattr(racing.RaceResult, "_add", interrupt_after_two)
+    monkeypatch.setattr(results.RaceResult, "_add", interrupt_after_two)
     before = threading.active_count()
     with pytest.warns(RuntimeWarning, match="interrupted: 2 of 9 runs are finished"):
         partial = small_race()
@@ -428,11 +430,31 @@ def test_a_run_that_diverges_is_reported_as_such():
         result.plot("test_loss")
 
 
+def test_a_run_whose_last_update_spoils_only_the_test_loss_names_that_update():
+    """The loss of each batch comes before its update, so all of them are finite."""
+    (x, y), test = small_data()
+    model = functools.partial(small_model, dropout=0.0)
+    entries = {"wild": lambda: keras.optimizers.SGD(LastStep()), "calm": sgd(0.1)}
+    result = small_race(entries, epochs=1, model=model, data=((x, y), test))
+    wild = result["wild"]
+    assert np.isfinite(wild["loss"]).all()
+    assert np.isinf(wild["test_loss"]).all()
+    assert wild["diverged"].tolist() == [5, 5, 5]
+    assert result.table()["diverged"].tolist() == [3, 0]
+
+
+class LastStep(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that is calm up to the last of six updates."""
+
+    def __call__(self, step):
+        return keras.ops.where(step < 5, 0.01, 1e30)
+
+
 # The verdict
 
 
 def filled(values, metric="test_accuracy"):
-    result = racing.RaceResult(("a", "b"), tuple(range(len(values[0]))), 1, 1, 1)
+    result = results.RaceResult(("a", "b"), tuple(range(len(values[0]))), 1, 1, 1)
     getattr(result, metric)[..., 0] = values
     result.finished[:] = True
     return result
@@ -446,6 +468,14 @@ def test_the_interval_is_that_of_a_paired_t_test():
     expected = stats.ttest_rel(a, b).confidence_interval(0.95)
     assert comparison.interval == pytest.approx(tuple(expected), rel=1e-5)
     assert comparison.mean == pytest.approx(0.015, rel=1e-5)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4, 5, 10, 20, 31, 100, 1000])
+def test_the_quantile_of_student_s_t_is_that_of_scipy(seeds):
+    from scipy import stats
+
+    expected = stats.t.ppf(0.975, seeds - 1)
+    assert results._t_quantile(seeds - 1) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -473,12 +503,33 @@ def test_a_comparison_needs_two_pairs_known_names_and_a_known_metric():
         filled([[0.9, 0.8], [0.8, 0.7]]).compare("a", "b", metric="accuracy")
 
 
+@pytest.mark.parametrize(
+    ("misuse", "error", "words"),
+    [
+        (
+            lambda r: r.compare("a", "b", epoch=1),
+            ValueError,
+            "epoch must be less than 1",
+        ),
+        (lambda r: r.compare("a", "b", epoch=-2), ValueError, "epoch must be a whole"),
+        (lambda r: r.compare("a", "b", epoch=0.5), ValueError, "epoch must be a whole"),
+        (lambda r: r.compare("a", "b", ["loss"]), TypeError, "metric must be a string"),
+        (lambda r: r.plot("accuracy"), ValueError, "metric must be one of"),
+        (lambda r: r.plot(names="a"), TypeError, "names must be a list"),
+        (lambda r: r.plot(names=3), TypeError, "names must be a list"),
+    ],
+)
+def test_a_wrong_question_to_a_result_is_named(misuse, error, words):
+    with pytest.raises(error, match=words):
+        misuse(filled([[0.9, 0.8], [0.8, 0.7]]))
+
+
 def test_the_table_holds_median_and_range():
     row = filled([[0.9, 0.7, 0.8], [0, 0, 0]]).table().loc["a"]
     assert row[["test accuracy", "lowest", "highest"]].tolist() == [0.8, 0.7, 0.9]
 
 
-@pytest.mark.parametrize("metric", racing.METRICS)
+@pytest.mark.parametrize("metric", results.METRICS)
 def test_the_figure_has_rates_on_the_left_and_the_metric_on_the_right(result, metric):
     left, right = result.plot(metric, names=["adam", "weak"])
     np.testing.assert_allclose(left.lines[0].get_ydata(), result["adam"]["rates"])
@@ -549,6 +600,7 @@ class NotANumber(keras.optimizers.schedules.LearningRateSchedule):
 
 one = {"a": sgd(0.1)}
 same = keras.optimizers.SGD(0.1)
+PARTS = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1))
 (X, Y), TEST = small_data()
 NAN = X.copy()
 NAN[3, 2] = np.nan
@@ -561,6 +613,11 @@ INPUTS = {
     "name": (dict(entries={1: sgd(0.1)}), TypeError, "name must be a string, got 1"),
     "optimizer": (dict(entries={"a": same}), TypeError, "'a' must be a function"),
     "shared": (dict(entries={"a": lambda: same}), ValueError, "a new optimizer"),
+    "several rates": (
+        dict(entries={"a": lambda: keras.optimizers.MultiOptimizer(PARTS)}),
+        TypeError,
+        "entries: 'a': a MultiOptimizer has several learning rates",
+    ),
     "no optimizer": (dict(entries={"a": lambda: 0.1}), TypeError, "Keras optimizer"),
     "NaN rate": (
         dict(entries={"a": lambda: keras.optimizers.SGD(NotANumber())}),
@@ -599,6 +656,8 @@ INPUTS = {
     "text": (dict(data=((X.astype(str), Y), TEST)), TypeError, "x_train must be num"),
     "parts differ": (dict(data=((X, Y), (X[:, :5], Y))), ValueError, "differ in shape"),
     "executor": (dict(executor=4), TypeError, "executor must be a concurrent.futures"),
+    "progress": (dict(progress="yes"), TypeError, "progress must be True, False"),
+    "model a string": (dict(model="mlp"), TypeError, "model must be a function"),
     "fork": (
         dict(
             executor=concurrent.futures.ProcessPoolExecutor(

@@ -123,7 +123,7 @@ def test_a_config_of_no_schedule_is_a_value_error(config):
 def test_a_config_with_a_parameter_that_is_none_names_it():
     config = lrlib.linear().get_config()
     config["params"] = config["params"] | {"bogus": 1}
-    with pytest.raises(ValueError, match="linear has no parameter bogus"):
+    with pytest.raises(ValueError, match="linear has no parameter 'bogus'"):
         from_config(config)
 
 
@@ -151,8 +151,8 @@ def test_the_same_letter_in_two_inner_schedules_gets_a_number():
 
 def test_a_long_formula_is_printed_in_named_parts():
     text = lrlib.cosine().latex()
-    assert r"\cos{\left(\pi x \right)}" in text
-    assert r"x &= \frac{\min\left(t, T\right)}{T}" in text
+    assert r"\cos{(\pi x )}" in text
+    assert r"x &= \frac{\min(t, T)}{T}" in text
     assert not lrlib.cosine().formula.has(formula.Part)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import sympy
 
 import lrlib
 from lrlib.libraries import writing as ports
+from lrlib.schedules.kinds import Rate, Steps
 from lrlib.schedules.schedule import from_config
 
 RECORDED = json.loads(
@@ -55,6 +57,47 @@ def test_a_keras_text_of_a_composition_makes_the_same_curve(schedule):
     expected = schedule(np.arange(60))
     rates = of_keras(schedule.code("keras"), 60)
     np.testing.assert_allclose(rates, expected, rtol=0, atol=2e-6 * expected.max())
+
+
+def keras_formulas() -> dict[str, lrlib.Schedule]:
+    schedules = {json.dumps(e["schedule"]): e["schedule"] for e in RECORDED}
+    made = map(from_config, schedules.values())
+    texts = {schedule.code("keras"): schedule for schedule in made}
+    return {text: s for text, s in texts.items() if "this is its formula" in text}
+
+
+def test_a_keras_class_is_laid_out_as_ruff_would(tmp_path):
+    texts = keras_formulas()
+    assert len(texts) > 40
+    for i, text in enumerate(texts):
+        (tmp_path / f"text_{i}.py").write_text(text)
+    ruff = [Path(sys.executable).with_name("ruff"), "format", "--isolated", "--diff"]
+    done = subprocess.run([*ruff, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", lrlib.catalogue)
+def test_a_keras_text_is_short_and_names_its_parameters(name):
+    schedule = lrlib.catalogue[name]()
+    text = schedule.code("keras")
+    assert len(text.splitlines()) <= 42
+    assert "get_config().values()" not in text
+    assert "t < 0" not in text
+    if "this is its formula" in text:
+        used = {s.name for s in schedule.formula.free_symbols} - {"t"}
+        for path in used:
+            assert f"self.{path.replace('.', '_')}" in text
+
+
+def test_a_floor_that_would_be_0_is_written_as_0():
+    assert "eta_min=0.0)" in lrlib.cosine(alpha=0.0).code("pytorch")
+    assert "eta_min=0.3 * 0.1" in lrlib.cosine(alpha=0.3).code("pytorch")
+
+
+def test_keras_own_staircase_comes_with_a_warning():
+    text = lrlib.step(0.1, 41, 0.5).code("keras")
+    assert "staircase=True" in text
+    assert "one update late" in text
 
 
 def test_a_keras_class_from_a_text_is_saved_and_loaded():
@@ -153,7 +196,7 @@ def test_a_template_filled_in_is_the_text(name, framework):
 
 
 def test_a_condition_is_data_for_the_browser():
-    (condition, _), (always, _) = ports.code_variants(
+    _, (condition, _), (always, _) = ports.code_variants(
         lrlib.cosine_restarts(), "pytorch"
     )
     assert condition[0] == "And"
@@ -180,3 +223,66 @@ def test_the_text_is_the_same_under_every_hash_seed():
         for seed in ("1", "2")
     }
     assert len(texts) == 1
+
+
+@lrlib.schedule
+def literal_stairs(t, rate: Rate = 1.0):
+    return rate / 2 ** sympy.floor(t / 49)
+
+
+@lrlib.schedule
+def product_stairs(t, rate: Rate = 1.0, a: Steps = 7, b: Steps = 7):
+    return rate / 2 ** sympy.floor(t / (a * b)) + rate * sympy.floor(t / (a * b))
+
+
+@lrlib.schedule
+def fractions(t, peak: Rate = 1.0, every: Steps = 7):
+    return peak * sympy.frac(t / every)
+
+
+@lrlib.schedule
+def odd_names(
+    t,
+    floor: Rate = 0.5,
+    min: Steps = 5,
+    max: Steps = 9,
+    lambda_: Rate = 0.3,
+    constructor: Rate = 0.2,
+    E: Rate = 0.1,
+    I: Rate = 0.4,  # noqa: E741
+    x0: Rate = 0.1,
+):
+    rising = sympy.Min(sympy.Max(t, min), max) / max
+    falls = floor * lambda_ ** sympy.floor(t / min) + constructor * E
+    return rising * falls + I * x0 * sympy.sqrt(1 + sympy.Min(t, max) / max)
+
+
+OWN = {
+    "literal_stairs": lambda t: 0.5 ** (t // 49),
+    "product_stairs": lambda t: 0.5 ** (t // 49) + t // 49,
+    "fractions": lambda t: t % 7 / 7,
+    "odd_names": lambda t: (
+        min(max(t, 5), 9) / 9 * (0.5 * 0.3 ** (t // 5) + 0.02)
+        + 0.04 * (1 + min(t, 9) / 9) ** 0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_reader_s_formula_is_the_same_in_every_code(name):
+    schedule, steps = globals()[name](), range(150)
+    expected = [OWN[name](t) for t in steps]
+    np.testing.assert_allclose(schedule(steps), expected, rtol=1e-12, atol=1e-12)
+    text = schedule.code("pytorch").replace("import torch\n", "")
+    own = text[: text.index("# LambdaLR multiplies")].replace(
+        "from torch.optim.lr_scheduler import LambdaLR\n", ""
+    )
+    names: dict = {}
+    exec(compile(own, "<pytorch>", "exec"), names)
+    np.testing.assert_allclose([names["rate"](t) for t in steps], expected, 1e-12)
+    rates = of_keras(schedule.code("keras"), len(expected))
+    np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-7)
+    rates = lrlib.sample(schedule.to_keras(), len(expected))
+    np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-7)
+    back = lrlib.convert(schedule.code("optax"))
+    np.testing.assert_allclose(back(steps), expected, rtol=1e-12, atol=1e-12)

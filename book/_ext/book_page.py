@@ -1,9 +1,8 @@
-"""How a notebook becomes a page: math, figures, folded cells, head."""
+"""How a notebook becomes a page: figures, folded cells, head."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from html import escape, unescape
 from pathlib import Path
@@ -13,17 +12,16 @@ from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from PIL import Image
 from sphinx.application import Sphinx
-from sphinx.config import Config
-from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
-
-from lrlib.show.drawing import formula_svg
 
 #: The words above a folded cell, by its tag.
 PROMPTS = {"check": "Checked", "solution": "Solution"}
 #: A figure's pixels for one of the page: figure.dpi over 96.
 DENSITY = 1.5
 DESCRIPTION_LENGTH = 155
+#: Words of code in the color of the text around them: most of a page's
+#: elements, and half of its weight.
+PLAIN_CODE = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 
 
 def read_cells(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -49,52 +47,6 @@ def read_cells(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = json.dumps(notebook)
 
 
-def math_svg(latex: str) -> str:
-    """Return a formula as an SVG that fits the text around it."""
-    size = 18
-    svg = formula_svg(latex, size)
-    box = re.search(
-        r'width="\S+" height="\S+" viewBox="(\S+) (\S+) (\S+) (\S+)"',
-        svg,
-    )
-    assert box, svg[:200]
-    _, top, width, height = map(float, box.groups())
-    style = (
-        f"width:{width / size:.3f}em;height:{height / size:.3f}em;"
-        f"vertical-align:{-(top + height) / size:.3f}em"
-    )
-    return svg.replace(
-        box[0], f'style="{style}" viewBox="{" ".join(box.groups())}"'
-    )
-
-
-def visit_math(self: HTML5Translator, node: nodes.math) -> None:
-    """Write a formula within a line."""
-    self.body.append(
-        f'<span class="math">{math_svg(node.astext())}</span>'
-    )
-    raise nodes.SkipNode
-
-
-def visit_math_block(
-    self: HTML5Translator, node: nodes.math_block
-) -> None:
-    """Write a formula of its own, with its number where it has one."""
-    latex = node.astext()
-    if r"\\" in latex and r"\begin" not in latex:
-        latex = rf"\begin{{aligned}}{latex}\end{{aligned}}"
-    self.body.append(self.starttag(node, "div", CLASS="math"))
-    self.body.append(math_svg(latex))
-    if number := node["number"] and get_node_equation_number(
-        self, node
-    ):
-        self.body.append(f'<span class="eqno">({number})')
-        self.add_permalink_ref(node, "Link to this equation")
-        self.body.append("</span>")
-    self.body.append("</div>")
-    raise nodes.SkipNode
-
-
 def visit_fold(self: HTML5Translator, node: HideCodeCellNode) -> None:
     """Open what is folded away: one word that tells what is there."""
     self.body.append(
@@ -114,7 +66,7 @@ def describe_page(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    """Describe the page, and give its images a size: nothing jumps."""
+    """Describe the page, size its images, drop idle markup."""
     text = app.config.html_title
     if doctree:
         for paragraph in doctree.findall(nodes.paragraph):
@@ -141,6 +93,7 @@ def describe_page(
             with_size,
             context["body"],
         )
+        context["body"] = PLAIN_CODE.sub(r"\1", context["body"])
         # The corner of a table of pandas' heads nothing, and
         # docutils' roles for references have been withdrawn.
         for wrong, right in {
@@ -153,32 +106,8 @@ def describe_page(
             context["body"] = context["body"].replace(wrong, right)
 
 
-def use_repository(app: Sphinx, config: Config) -> None:
-    """Take the repository's address from where the book is built.
-
-    A runner sets GITHUB_REPOSITORY to "owner/name", in a fork too.
-    Without it there are no buttons that lead there.
-    """
-    repository = os.environ.get("GITHUB_REPOSITORY")
-    if not repository:
-        return
-    owner, name = repository.split("/")
-    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-    config.html_baseurl = f"https://{owner.lower()}.github.io/{name}/"
-    config.html_theme_options |= {
-        "repository_url": f"{server}/{repository}",
-        "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
-        "use_edit_page_button": True,
-        "use_repository_button": True,
-        "use_issues_button": True,
-        "launch_buttons": {
-            "colab_url": "https://colab.research.google.com"
-        },
-    }
-
-
 def name_sidebar(app: Sphinx, error: Exception | None) -> None:
-    """Make the theme's sidebar a landmark, as what holds content is."""
+    """Make the theme's sidebar a landmark; name what unfolds in it."""
     if error or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
@@ -188,6 +117,10 @@ def name_sidebar(app: Sphinx, error: Exception | None) -> None:
                 '<div id="pst-primary-sidebar" ',
                 '<div id="pst-primary-sidebar" role="complementary"'
                 ' aria-label="The book" ',
+            ).replace(
+                '<summary><span class="toctree-toggle"',
+                '<summary aria-label="Pages below this one">'
+                '<span class="toctree-toggle"',
             ),
             "utf-8",
         )
@@ -195,15 +128,11 @@ def name_sidebar(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register all of the above with Sphinx."""
-    app.connect("config-inited", use_repository, priority=100)
     app.connect("source-read", read_cells)
     app.connect("html-page-context", describe_page)
     app.connect("build-finished", name_sidebar)
     app.setup_extension("myst_nb")
     app.add_node(
         HideCodeCellNode, override=True, html=(visit_fold, depart_fold)
-    )
-    app.add_html_math_renderer(
-        "svg", (visit_math, None), (visit_math_block, None)
     )
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,35 +9,40 @@ from typing import Any
 from sphinx.application import Sphinx
 
 import lrlib.show.explorer
+from lrlib.show.explorer import bundle
 
 SOURCE = Path(lrlib.show.explorer.__file__).parent
-FILES = ("explorer.js", "explorer.css", "mount.js")
 
 
-def _copy(app: Sphinx) -> None:
+def write_files(app: Sphinx) -> None:
+    """Join the explorer's modules into one classic script.
+
+    A browser loads no module script from the disk.
+    """
     if app.builder.format != "html":
         return
     folder = Path(app.outdir) / "_static" / "explorer"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copyfile(SOURCE / name, folder / name)
+    script = bundle.script(SOURCE / "page.js")
+    (folder / "explorer.js").write_text(script, encoding="utf-8")
+    shutil.copyfile(SOURCE / "explorer.css", folder / "explorer.css")
 
 
-def _load(
+def add_files(
     app: Sphinx,
     page: str,
     template: str,
     context: dict[str, Any],
     _: Any,
 ) -> None:
-    # What is added while a page is made is added to that page alone.
+    """Add them to a page that holds an explorer, and to no other."""
     if 'class="lrlib-explorer"' in context.get("body", ""):
         app.add_css_file("explorer/explorer.css")
-        app.add_js_file("explorer/mount.js", type="module")
+        app.add_js_file("explorer/explorer.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
-    app.connect("builder-inited", _copy)
-    app.connect("html-page-context", _load)
+    app.connect("builder-inited", write_files)
+    app.connect("html-page-context", add_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,20 +9,25 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from lrlib.digits import load_digits
-from lrlib.experiments.race import (
-    _check_part,
-    _check_seeds,
-    _gives_probabilities,
-    _keras_lock,
-    _progress_bar,
+from lrlib.experiments.backend import tf
+from lrlib.experiments.step import (
     batches,
+    check_batch_size,
+    check_numbers,
+    check_outputs,
+    check_part,
+    check_seeds,
+    default_data,
+    keras_lock,
+    training_loss,
+    update,
 )
+from lrlib.experiments.workers import check_progress, progress_bar
 from lrlib.schedules.catalogue import exponential_sweep
 from lrlib.schedules.kinds import Number, check_whole
-from lrlib.training.optimizers import unwrap
+from lrlib.training import inside
+from lrlib.training.optimizers import is_schedule, unwrap
 
 
 def find_learning_rate(
@@ -50,7 +55,9 @@ def find_learning_rate(
             counts; else it must be a classifier with whole numbers as labels.
         optimizer: the optimizer to try, momentum and all; its own rate or schedule
             does not matter. What it has accumulated so far is where a sweep starts.
-        data: `(x, y)`. Default: the digits to train on, pixels divided by 255.
+        data: `(x, y)`, arrays whose first axis counts the samples; x may be a list or
+            a dict of arrays, one for each input of the model, and y too if the model
+            is compiled. Default: the digits to train on, pixels divided by 255.
         low: the rate of the first update.
         high: the rate of the last update.
         steps: how many updates.
@@ -65,13 +72,15 @@ def find_learning_rate(
 
     Raises:
         TypeError, ValueError: rates that do not rise, a batch larger than the data,
-            data that is not finite, labels that the model has no output for, an
-            optimizer that was built for another model.
+            data that is not finite, a `tf.data.Dataset`, labels that the model has no
+            output for, an optimizer that was built for another model or that is a
+            `MultiOptimizer`.
 
     Source: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017,
     section 3.3.
 
     >>> import keras, lrlib
+    >>> import numpy as np
     >>> keras.utils.set_random_seed(0)
     >>> x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
     >>> y = (x[:, 0] > 0).astype(int)
@@ -89,38 +98,38 @@ def find_learning_rate(
         raise ValueError(f"low must be less than high, got low={low}, high={high}")
     steps = check_whole("steps", steps, low=10)
     batch_size = check_whole("batch_size", batch_size, low=1)
-    seeds = _check_seeds(seeds)
+    seeds = check_seeds(seeds)
+    check_progress(progress)
     smoothing = Number((0, 1), low=0, high=1, below=True).check("smoothing", smoothing)
     blow_up = Number((1, 10), low=1, above=True).check("blow_up", blow_up)
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {model!r}")
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise TypeError(f"optimizer must be a Keras optimizer, got {optimizer!r}")
-    x, y = _check(model, data, batch_size)
+    optimizer = unwrap(optimizer)  # of mixed precision's the one with a rate
+    x, y = _check(model, data)
+    samples = len(keras.tree.flatten(x)[0])
+    check_batch_size(batch_size, samples)
 
     # The last update, number steps - 1, has the last rate.
     rates = exponential_sweep(low, high, num_it=steps - 1)(np.arange(steps))
     loss = np.full((len(seeds), steps), np.nan, np.float32)
     smoothed = np.full((len(seeds), steps), np.nan, np.float32)
-    limits = smoothing, blow_up
     before = [variable.numpy() for variable in model.variables]
-    with _keras_lock:
+    with keras_lock:
         copy, state = _copy(optimizer, model)
 
         def sweep(order: Any) -> tuple[Any, Any, Any]:
-            return _sweep(
-                model, copy, x, y, order, tf.constant(rates, tf.float32), *limits
-            )
+            raised = tf.constant(rates, tf.float32)
+            return _sweep(model, copy, (x, y), order, raised, smoothing, blow_up)
 
         shape = tf.TensorSpec([steps, batch_size], tf.int32)
         compiled = tf.function(sweep).get_concrete_function(shape)
     try:
-        with _progress_bar(len(seeds), progress, "range test", "sweep") as bar:
+        with progress_bar(len(seeds), progress, "range test", "sweep") as bar:
             for i, seed in enumerate(seeds):
                 for variables, values in ((model.variables, before), state):
                     for variable, value in zip(variables, values, strict=True):
                         variable.assign(value)
-                order = _batches(seed, steps, len(x), batch_size)
+                order = _batches(seed, steps, samples, batch_size)
                 done, losses, means = compiled(tf.constant(order))
                 loss[i, : int(done)] = losses.numpy()[: int(done)]
                 smoothed[i, : int(done)] = means.numpy()[: int(done)]
@@ -135,30 +144,25 @@ def find_learning_rate(
 def _sweep(
     model: Any,
     optimizer: Any,
-    x: Any,
-    y: Any,
+    data: tuple[Any, Any],
     order: Any,
     rates: Any,
     smoothing: float,
     blow_up: float,
 ) -> tuple[Any, Any, Any]:
     """Train at each rate for one batch; return how many, their losses, smoothed."""
-    weights = model.trainable_variables
-    loss = _loss(model)
+    loss = training_loss(model)
+    if model.compiled:
+        loss = partial(model.compute_loss, training=True)
     steps = tf.shape(order)[0]
     losses = tf.TensorArray(tf.float32, steps)
     means = tf.TensorArray(tf.float32, steps)
     mean, lowest, step = tf.constant(0.0), tf.constant(np.inf, tf.float32), 0
     going = tf.constant(True)
     while going and step < steps:
-        batch = tf.gather(x, order[step])
-        with tf.GradientTape() as tape:
-            outputs = model(batch, training=True)
-            value = loss(batch, tf.gather(y, order[step]), outputs)
-            scaled = optimizer.scale_loss(value)  # for half precision
-        gradients = tape.gradient(scaled, [weight.value for weight in weights])
         optimizer.learning_rate.assign(rates[step])
-        optimizer.apply(gradients, weights)
+        drawn = keras.tree.map_structure(partial(tf.gather, indices=order[step]), data)
+        value, _ = update(model, optimizer, loss, *drawn)
         mean = smoothing * mean + (1 - smoothing) * value
         # The mean of few values starts from 0: what is missing is divided out, as in
         # Adam.
@@ -171,34 +175,35 @@ def _sweep(
     return step, losses.stack(), means.stack()
 
 
-def _loss(model: Any) -> Callable[[Any, Any, Any], Any]:
-    if model.compiled:
-        return lambda x, y, outputs: model.compute_loss(x, y, outputs, training=True)
-    crossentropy = keras.losses.SparseCategoricalCrossentropy(
-        from_logits=not _gives_probabilities(model)
-    )
-    return lambda x, y, outputs: tf.add_n([crossentropy(y, outputs), *model.losses])
-
-
 def _copy(optimizer: Any, model: Any) -> tuple[Any, tuple[list[Any], list[Any]]]:
     """Return a like optimizer with a rate of its own, and its first state.
 
     The state is a list of variables and one of their values. So the optimizer that was
     given, which may have a schedule that cannot be swapped, is never touched.
     """
-    optimizer = unwrap(optimizer)  # of mixed precision's the one with a rate
-    config = optimizer.get_config() | {"learning_rate": 1.0}
-    copy = type(optimizer).from_config(config)
+    copy = type(optimizer).from_config(_config(optimizer) | {"learning_rate": 1.0})
     copy.build(model.trainable_variables)
 
     def rest(which: Any) -> list[Any]:
-        rate = getattr(which, "_learning_rate", None)
+        rate = inside.source(which)
         return [variable for variable in which.variables if variable is not rate]
 
     source = rest(optimizer) if optimizer.built else rest(copy)
     if [v.shape for v in source] != [v.shape for v in rest(copy)]:
         raise ValueError("optimizer was built for another model")
     return copy, (rest(copy), [variable.numpy() for variable in source])
+
+
+def _config(optimizer: Any) -> dict[str, Any]:
+    """Return the optimizer's arguments, also if its rate has no `get_config`."""
+    rate = inside.source(optimizer)
+    if not (is_schedule(rate) or callable(rate)):
+        return optimizer.get_config()
+    optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(1.0, 1, 1.0)
+    try:
+        return optimizer.get_config()
+    finally:
+        optimizer.learning_rate = rate
 
 
 def _batches(seed: int, steps: int, samples: int, batch_size: int) -> np.ndarray:
@@ -208,35 +213,44 @@ def _batches(seed: int, steps: int, samples: int, batch_size: int) -> np.ndarray
     )[:steps]
 
 
-def _check(model: Any, data: Any, batch_size: int) -> tuple[Any, Any]:
+def _check(model: Any, data: Any) -> tuple[Any, Any]:
+    """Return x and y as tensors, or lists or dicts of them, that the model takes."""
     if data is None:
-        (x, y), _ = load_digits()
-        x = np.divide(x, 255, dtype=np.float32)
-    else:
-        try:
-            x, y = data
-        except (TypeError, ValueError):
-            raise ValueError("data must be (x, y)") from None
-    x, y = _check_part("train", x, y, labels=not model.compiled)
-    if batch_size > len(x):
-        raise ValueError(
-            f"batch_size must be at most the number of samples, {len(x)}, "
-            f"got {batch_size}"
+        data = default_data()[0]
+    expected = "data must be (x, y), two arrays, or lists or dicts of arrays"
+    if isinstance(data, tf.data.Dataset):
+        raise TypeError(
+            f"{expected}, got a Dataset. If its batches fit in memory: "
+            "x, y = map(np.concatenate, zip(*data.as_numpy_iterator()))"
         )
-    try:
-        classes = model(x[:1]).shape[-1]
-    except Exception as error:
+    if not (isinstance(data, tuple | list) and len(data) == 2):
+        raise ValueError(f"{expected}, got {type(data).__name__}")
+    x = _arrays("x_train", data[0], getattr(model, "inputs", None))
+    if model.compiled:
+        y = _arrays("y_train", data[1], getattr(model, "outputs", None))
+    else:
+        _, y = check_part("train", keras.tree.flatten(x)[0], data[1])
+    if len({len(a) for a in keras.tree.flatten((x, y))}) > 1:
+        shapes = keras.tree.map_structure(lambda a: tuple(a.shape), (x, y))
         raise ValueError(
-            f"data: the model does not take x of shape {x.shape}"
-        ) from error
-    if not model.compiled:
-        lowest, highest = int(tf.reduce_min(y)), int(tf.reduce_max(y))
-        if lowest < 0 or highest >= classes:
-            raise ValueError(
-                f"data: y must be labels from 0 to {classes - 1}, as the model has "
-                f"{classes} outputs, got {lowest} to {highest}"
-            )
+            "data: x_train and y_train must have one entry for each sample, got shapes "
+            f"{shapes[0]} and {shapes[1]}"
+        )
+    x, y = keras.tree.map_structure(tf.constant, (x, y))
+    check_outputs(model, "x", x, **({} if model.compiled else {"y": y}))
     return x, y
+
+
+def _arrays(name: str, data: Any, tensors: Any) -> Any:
+    """Return an array of numbers, or a list or a dict of them for several tensors."""
+    several = isinstance(data, list | tuple) and (tensors is None or len(tensors) > 1)
+    if isinstance(data, dict) or (several and all(hasattr(a, "shape") for a in data)):
+        arrays = keras.tree.map_structure(partial(check_numbers, name), data)
+    else:
+        arrays = check_numbers(name, data)
+    if not all(a.ndim and len(a) for a in keras.tree.flatten(arrays)):
+        raise ValueError(f"data: {name} must hold samples, got {data!r}")
+    return arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,7 +295,8 @@ class RangeTest:
         """Return what each sweep suggests by a rule, `"steepest"` or `"valley"`.
 
         Raises:
-            ValueError: there is no such rule, or a sweep ended too early to tell.
+            TypeError, ValueError: there is no such rule, or a sweep ended too early to
+                tell.
 
         """
         doubling = np.log(2) / np.log(self.rates[1] / self.rates[0])
@@ -289,6 +304,8 @@ class RangeTest:
             "steepest": partial(_steepest, half=max(1, round(doubling / 2))),
             "valley": _valley,
         }
+        if not isinstance(rule, str):
+            raise TypeError(f"rule must be a string, got {rule!r}")
         if rule not in rules:
             raise ValueError(f"rule must be one of {', '.join(rules)}, got {rule!r}")
         # Before the mean has as many losses as it remembers, its slope is noise.

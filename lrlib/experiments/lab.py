@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +17,11 @@ import ipywidgets as widgets
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure
-from scipy.signal import lfilter
 
-from lrlib.digits import build_model
-from lrlib.experiments import race as racing
+from lrlib.experiments import step
+from lrlib.experiments.backend import tf
+from lrlib.experiments.network import build_model
 from lrlib.schedules import catalogue as schedules
 from lrlib.schedules import composition
 from lrlib.schedules.kinds import check_whole
@@ -87,7 +87,7 @@ def lab(
     batch_size: int = 64,
     *,
     model: Callable[[], keras.Model] = build_model,
-    data: racing.Data | None = None,
+    data: step.Data | Callable[[], step.Data] | None = None,
     seed: int = 0,
 ) -> Lab:
     """Show controls to train a network with, and its loss and rate as it learns.
@@ -106,27 +106,31 @@ def lab(
         A `Lab`, a widget.
 
     Raises:
-        TypeError, ValueError: the data are no such arrays, or fewer than a batch.
+        TypeError, ValueError: the data are no such arrays, fewer than a batch, or don't
+            fit the model; `model` doesn't build one.
 
+    >>> import keras, lrlib
     >>> import numpy as np
     >>> x, y = np.eye(4, dtype="float32"), np.arange(4)
     >>> def linear_model():
     ...     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
-    >>> bench = lab(2, model=linear_model, data=((x, y), (x, y)))
+    >>> bench = lrlib.lab(2, model=linear_model, data=((x, y), (x, y)))
     >>> bench.optimizer.value, bench.rate.value = "SGD", 0.5
     >>> bench.train().join()
     >>> bench.runs[0].name, len(bench.runs[0].losses)
     ('SGD, constant 0.5', 10)
 
     """
+    step.check_builder(model)
+    seed = check_whole("seed", seed, low=0)
     batch_size = check_whole("batch_size", batch_size, low=1)
-    tensors = racing._check_data(data)
-    if batch_size > len(tensors[0]):
-        raise ValueError(
-            "batch_size must be at most the number of samples to train on, "
-            f"{len(tensors[0])}, got {batch_size}"
-        )
-    return Lab(batch_size, model, tensors, check_whole("seed", seed, low=0))
+    tensors = step.check_data(data)
+    x, y, _, y_test = tensors
+    step.check_batch_size(batch_size, len(x))
+    with step.seeded(seed):
+        built = step.build(model, x)
+        step.check_outputs(built, "x_train", x, y_train=y, y_test=y_test)
+    return Lab(batch_size, model, tensors, seed)
 
 
 class Lab(widgets.VBox):
@@ -270,13 +274,13 @@ class Lab(widgets.VBox):
     ) -> str:
         """Train, and return what is to be said of it."""
         x, y, x_test, y_test = self._data
-        with racing._seeded(self._seed):
-            model = racing._build(self._model, x)
+        with step.seeded(self._seed):
+            model = step.build(self._model, x)
             optimizer.build(model.trainable_variables)
         update = _compile(model, optimizer)
         drawn = time.monotonic()
         for epoch in range(epochs):
-            order = racing.batches(self._seed, epoch, len(x), self._batch_size)
+            order = step.batches(self._seed, epoch, len(x), self._batch_size)
             for batch in order:
                 if self._stop.is_set():
                     break
@@ -286,7 +290,7 @@ class Lab(widgets.VBox):
                 run.losses.append(loss)
                 run.rates.append(rate)
                 if not np.isfinite(loss):
-                    return f"{run.name}: the loss is no number any more; lower the rate"
+                    return f"{run.name}: the loss is no longer finite; lower the rate"
                 if time.monotonic() - drawn > REDRAW:
                     self._tell(run)
                     drawn = time.monotonic()
@@ -358,24 +362,14 @@ def _compile(
     model: keras.Model, optimizer: keras.optimizers.Optimizer
 ) -> Callable[[Any, Any], tuple[Any, Any]]:
     """Return a function that makes one update; it gives the loss and the rate."""
-    loss = keras.losses.SparseCategoricalCrossentropy(
-        from_logits=not racing._gives_probabilities(model)
-    )
-    weights = model.trainable_variables
-
-    @tf.function
-    def update(x: Any, y: Any) -> tuple[Any, Any]:
-        with tf.GradientTape() as tape:
-            value = loss(y, model(x, training=True))
-            scaled = optimizer.scale_loss(value)  # for half precision
-        rate = tf.identity(optimizer.learning_rate)  # before the step is counted
-        optimizer.apply(tape.gradient(scaled, [w.value for w in weights]), weights)
-        return value, rate
-
-    return update
+    loss = step.training_loss(model)
+    return tf.function(lambda x, y: step.update(model, optimizer, loss, x, y))
 
 
 def _smooth(losses: list[float], beta: float = 0.95) -> np.ndarray:
     """Return the running mean of the losses, with Adam's bias correction."""
-    means = lfilter([1 - beta], [1, -beta], losses) if losses else np.empty(0)
-    return means / (1 - beta ** np.arange(1, len(losses) + 1))
+    means = itertools.accumulate(
+        losses, lambda mean, loss: beta * mean + (1 - beta) * loss, initial=0.0
+    )
+    bias = 1 - beta ** np.arange(1, len(losses) + 1)
+    return np.array(list(means)[1:]) / bias

@@ -109,11 +109,21 @@ def product(t: Any, schedules: Several):
 
 @schedule(requires={"low must not be above high": lambda low, high, **_: low <= high})
 def clip(t: Any, schedule: One, low: RateOrZero = 0.0, high: RateOrZero = 1.0):
-    """No rate below `low`, none above `high`."""
+    """No rate below `low`, none above `high`.
+
+    >>> import lrlib
+    >>> lrlib.clip(lrlib.linear(0.1, 4), low=0.05, high=0.08)([0, 1, 2, 3, 4])
+    array([0.08 , 0.075, 0.05 , 0.05 , 0.05 ])
+    """
     return Min(Max(schedule(t), low), high)
 
 
 @schedule
 def cycle(t: Any, schedule: One, period: Period):
-    """The first `period` steps of the schedule, again and again."""
+    """The first `period` steps of the schedule, again and again.
+
+    >>> import lrlib
+    >>> lrlib.cycle(lrlib.linear(0.1, 4), period=2)([0, 1, 2, 3, 4])
+    array([0.1  , 0.075, 0.1  , 0.075, 0.1  ])
+    """
     return schedule(Mod(t, period))

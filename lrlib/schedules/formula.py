@@ -1,20 +1,20 @@
 """Formulas: SymPy expressions in the step `t`, and the forms they take elsewhere.
 
 A schedule is written once, as a SymPy expression. Everything else is printed
-from it: LaTeX for the page, array code for NumPy, Keras and other libraries, and a
-tree of plain lists for the browser.
+from it: LaTeX for the page, a tree of plain lists for the browser, and, in `printing`,
+code for NumPy, Keras and other libraries.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+import re
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import sympy
 from sympy.printing.latex import LatexPrinter
-from sympy.printing.pycode import PythonCodePrinter
 
 #: The 0-based index of the update about to be made.
 t = sympy.Symbol("t", nonnegative=True)
@@ -189,6 +189,27 @@ class _Latex(LatexPrinter):
         return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
 
+#: A pair of brackets that stretch, with nothing taller than a line between them.
+_FLAT = re.compile(
+    r"\\left(\(|\\lfloor|\\lceil)((?:(?!\\left|\\right|\\frac|\\sqrt|\\begin).)*)"
+    r"\\right(\)|\\rfloor|\\rceil)"
+)
+
+
+def _stretch_less(latex: str) -> str:
+    r"""Let only those brackets stretch that hold something tall.
+
+    Browsers stretch a bracket around any subscript, where TeX would not.
+
+    >>> _stretch_less(r"\left(\cos{\left(x_0 \right)} + \frac{t}{T}\right)")
+    '\\left(\\cos{(x_0 )} + \\frac{t}{T}\\right)'
+    """
+    found = 1
+    while found:  # from the innermost pair outwards
+        latex, found = _FLAT.subn(r"\1\2\3", latex)
+    return latex
+
+
 def latex(expression: sympy.Expr, names: Mapping[sympy.Symbol, str]) -> str:
     r"""Return the formula as LaTeX, its named parts in lines of their own.
 
@@ -206,122 +227,37 @@ def latex(expression: sympy.Expr, names: Mapping[sympy.Symbol, str]) -> str:
             lines.append((printer.parts[named], printer.doprint(named.expression)))
             shown.add(named)
     if len(lines) == 1:
-        return rf"\eta(t) = {lines[0][1]}"
+        return _stretch_less(rf"\eta(t) = {lines[0][1]}")
     rows = r" \\ ".join(f"{left} &= {right}" for left, right in lines)
-    return rf"\begin{{aligned}} {rows} \end{{aligned}}"
-
-
-# Array code ----------------------------------------------------------------
-
-#: The functions that printed code calls. NumPy, keras.ops and jax.numpy have all.
-ARRAY_FUNCTIONS = (
-    *("abs", "ceil", "cos", "exp", "floor", "log", "logical_and", "logical_or"),
-    *("maximum", "minimum", "sin", "sqrt", "tanh", "where"),
-)
-
-
-class _ArrayCode(PythonCodePrinter):
-    """Code for arrays of any library that names its functions as NumPy does."""
-
-    def __init__(self) -> None:
-        super().__init__({"fully_qualified_modules": False})
-        self.known_functions = {
-            **{name: name for name in ("cos", "exp", "floor", "log", "sin", "tanh")},
-            "Abs": "abs",
-            "ceiling": "ceil",
-        }
-
-    def _fold(self, function: str, args: tuple[sympy.Basic, ...]) -> str:
-        first, *rest = map(self._print, args)
-        for other in rest:
-            first = f"{function}({first}, {other})"
-        return first
-
-    def _print_Min(self, e: sympy.Min) -> str:
-        return self._fold("minimum", e.args)
-
-    def _print_Max(self, e: sympy.Max) -> str:
-        return self._fold("maximum", e.args)
-
-    def _print_And(self, e: sympy.And) -> str:
-        return self._fold("logical_and", e.args)
-
-    def _print_Or(self, e: sympy.Or) -> str:
-        return self._fold("logical_or", e.args)
-
-    def _print_Piecewise(self, e: sympy.Piecewise) -> str:
-        *cases, (code, condition) = [(self._print(v), c) for v, c in e.args]
-        if condition != True:  # noqa: E712
-            raise ValueError(f"a Piecewise must end in an otherwise: {e}")
-        for value, condition in reversed(cases):
-            code = f"where({self._print(condition)}, {value}, {code})"
-        return code
-
-    def _print_Pow(self, e: sympy.Pow, **_: Any) -> str:
-        if e.exp == sympy.S.Half:
-            return f"sqrt({self._print(e.base)})"
-        return super()._print_Pow(e)
-
-    def _print_Exp1(self, e: sympy.Basic) -> str:
-        return repr(float(sympy.E))
-
-    def _print_Pi(self, e: sympy.Basic) -> str:
-        return repr(float(sympy.pi))
-
-
-def array_code(expression: sympy.Expr) -> str:
-    """Return Python code of the expression, its functions named as in NumPy.
-
-    >>> from sympy import Min, pi, cos
-    >>> array_code(cos(pi * Min(t, 9) / 9))
-    'cos((1/9)*3.141592653589793*minimum(9, t))'
-    """
-    return _ArrayCode().doprint(unfold(expression))
-
-
-@lru_cache(maxsize=256)
-def compile_numpy(
-    expression: sympy.Expr, symbols: tuple[sympy.Symbol, ...]
-) -> Callable[..., Any]:
-    """Return the expression as a NumPy function of `symbols`, in that order."""
-    import numpy
-
-    return compile_for(numpy, expression, symbols)
-
-
-def compile_for(
-    library: Any, expression: sympy.Expr, symbols: tuple[sympy.Symbol, ...]
-) -> Callable[..., Any]:
-    """Return the expression as a function on `library`'s arrays.
-
-    `library` is a module with NumPy's function names: `numpy`, `keras.ops`.
-    """
-    functions = {name: getattr(library, name) for name in ARRAY_FUNCTIONS}
-    return sympy.lambdify(
-        symbols,
-        unfold(expression),
-        modules=[functions],
-        printer=_ArrayCode(),
-        cse=_shared,
-    )
-
-
-def _shared(
-    expression: sympy.Expr,
-) -> tuple[list[tuple[sympy.Symbol, sympy.Basic]], sympy.Basic]:
-    """`sympy.cse`, but 1/T is never shared: floor(t * (1/T)) is not floor(t / T).
-
-    49 * (1/49) is below 1 in floating point, and a restart would come a step late.
-    """
-    shared, result = sympy.cse(expression, list=False)
-    inverses = {
-        s: e for s, e in shared if e.is_Pow and e.exp == -1 and e.base.is_Symbol
-    }
-    shared = [(s, e.xreplace(inverses)) for s, e in shared if s not in inverses]
-    return shared, result.xreplace(inverses)
+    return _stretch_less(rf"\begin{{aligned}} {rows} \end{{aligned}}")
 
 
 # Data ----------------------------------------------------------------------
+
+
+#: From how many nodes on a formula is long.
+_LONG = 800
+
+
+def shared(
+    expression: sympy.Expr,
+) -> tuple[list[tuple[sympy.Symbol, sympy.Basic]], sympy.Basic]:
+    """`sympy.cse`, but what is divided by is never shared: t * (1/T) is not t / T.
+
+    49 * (1/49) is below 1 in floating point, and a restart would come a step late.
+    """
+    nodes = sum(1 for _ in islice(sympy.preorder_traversal(expression), _LONG))
+    # What is put together again is as simple as it was; to see that takes seconds.
+    with sympy.evaluate(nodes < _LONG):
+        named, result = sympy.cse(expression, list=False)
+        inverses: dict[sympy.Basic, sympy.Basic] = {}
+        for symbol, e in named:
+            e = e.xreplace(inverses)
+            divides = isinstance(e, sympy.Mul | sympy.Pow) and not e.has(t)
+            if divides and sympy.fraction(e, exact=True)[1] != 1:
+                inverses[symbol] = e
+        kept = [(s, e.xreplace(inverses)) for s, e in named if s not in inverses]
+        return kept, result.xreplace(inverses)
 
 
 def tree(expression: sympy.Basic) -> Any:
@@ -335,10 +271,10 @@ def tree(expression: sympy.Basic) -> Any:
     >>> tree(Symbol("rate") * Min(t, 5) / Symbol("T"))
     ['Div', ['Mul', 'rate', ['Min', 5, 't']], 'T']
     """
-    shared, result = _shared(unfold(expression))
-    if not shared:
+    named, result = shared(unfold(expression))
+    if not named:
         return _tree(result)
-    return ["let", [[s.name, _tree(e)] for s, e in shared], _tree(result)]
+    return ["let", [[s.name, _tree(e)] for s, e in named], _tree(result)]
 
 
 def _tree(e: sympy.Basic) -> Any:
@@ -352,6 +288,8 @@ def _tree(e: sympy.Basic) -> Any:
         return float(e)
     if e == True or e == False:  # noqa: E712
         return bool(e)
+    if isinstance(e, sympy.floor | sympy.ceiling):
+        return [type(e).__name__, _tree(sympy.together(e.args[0]))]
     if isinstance(e, sympy.Mul | sympy.Pow):
         over, under = sympy.fraction(e, exact=True)
         if under != 1:

@@ -48,8 +48,8 @@ class Kind:
     of the value: what the form of the formula depends on, whatever the numbers are.
     """
 
-    #: What there is to choose from, if it is a choice.
-    options: tuple[str | bool, ...] = ()
+    #: Whether a value of it is a number of the formula.
+    numeric = False
 
     def check(self, name: str, value: Any) -> Any:
         """Return `value` in its normal form, or raise an error that starts with `name`.
@@ -128,6 +128,8 @@ class Number(Kind):
     whole: bool = False
     log: bool = False
     span: float = 0.0
+
+    numeric = True
 
     def __str__(self) -> str:
         text = "a whole number" if self.whole else "a number"

@@ -18,7 +18,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 import sympy
 
-from lrlib.schedules import formula, operations
+from lrlib.schedules import formula, operations, printing
 from lrlib.schedules.kinds import Kind, Leaf, Number, shown
 
 P = ParamSpec("P")
@@ -175,8 +175,9 @@ def schedule(body: Any = None, /, *, requires: Any = None) -> Any:
         ValueError: lrlib has a schedule of the same name, or a parameter has a name
             that it can't have.
 
-    >>> from lrlib.schedules.kinds import Rate, Steps
-    >>> @schedule
+    >>> import lrlib
+    >>> from lrlib.kinds import Rate, Steps
+    >>> @lrlib.schedule
     ... def halving(t, initial_learning_rate: Rate = 0.1, every: Steps = 100):
     ...     return initial_learning_rate / 2 ** (t / every)
     >>> halving(every=10)([0, 10, 20])
@@ -270,7 +271,12 @@ class Schedule:
 
     @property
     def name(self) -> str:
-        """The name of the function that made it."""
+        """The name of the function that made it.
+
+        >>> import lrlib
+        >>> lrlib.linear().name
+        'linear'
+        """
         return self._definition.name
 
     @property
@@ -280,7 +286,12 @@ class Schedule:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Its parameters, by name."""
+        """Its parameters, by name.
+
+        >>> import lrlib
+        >>> lrlib.exponential(0.1, 50, 0.5).params
+        {'initial_learning_rate': 0.1, 'decay_steps': 50, 'decay_rate': 0.5}
+        """
         return dict(self._params)
 
     def replace(self, **params: Any) -> Schedule:
@@ -308,7 +319,12 @@ class Schedule:
         return _rebuild, (self._definition.make, self._params)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the schedule as plain data; `from_config` reads it back."""
+        """Return the schedule as plain data: dicts, lists, strings and numbers.
+
+        >>> import lrlib
+        >>> lrlib.constant(0.1).get_config()
+        {'schedule': 'constant', 'params': {'initial_learning_rate': 0.1}}
+        """
         kinds = self._definition.kinds
         params = {name: kinds[name].to_data(v) for name, v in self._params.items()}
         return {"schedule": self.name, "params": params}
@@ -321,8 +337,12 @@ class Schedule:
 
         The i-th of several is called `values.i`, a parameter of an inner schedule
         `schedule.alpha`.
+
+        >>> import lrlib
+        >>> lrlib.clip(lrlib.constant(0.1), high=0.05).numbers
+        {'schedule.initial_learning_rate': 0.1, 'low': 0.0, 'high': 0.05}
         """
-        return {x.path: x.value for x in self.leaves() if not x.kind.options}
+        return {x.path: x.value for x in self.leaves() if x.kind.numeric}
 
     def leaves(self, prefix: str = "") -> Iterator[Leaf]:
         """Yield each number and each choice, those of inner schedules included."""
@@ -461,6 +481,10 @@ class Schedule:
             TypeError: `t` holds something that is no real number.
             ValueError: a step is negative, infinite or NaN.
 
+        >>> import lrlib
+        >>> lrlib.linear(0.1, decay_steps=4)([0, 1, 9])
+        array([0.1  , 0.075, 0.   ])
+
         """
         try:
             steps = np.asarray(t)
@@ -473,7 +497,7 @@ class Schedule:
             raise ValueError(f"t must be finite and at least 0, got {shown(t)}")
         numbers = self.numbers
         symbols = (formula.t, *self.symbols)
-        function = formula.compile_numpy(self.named_formula, symbols)
+        function = printing.compile_numpy(self.named_formula, symbols)
         # where() computes every branch, also those that it does not take.
         with np.errstate(all="ignore"):
             rates = function(steps, *map(np.float64, numbers.values()))
@@ -485,7 +509,12 @@ class Schedule:
 
     @property
     def horizon(self) -> int:
-        """How many steps it takes to see what the schedule does."""
+        """How many steps it takes to see what the schedule does.
+
+        >>> import lrlib
+        >>> lrlib.linear(0.1, decay_steps=100).horizon
+        125
+        """
         return max(1, math.ceil(self.extent))
 
     @property
@@ -497,6 +526,16 @@ class Schedule:
     # Doors to what stands above: imported when they are opened
 
     def __mul__(self, other: Any) -> Schedule:
+        """Return the schedule times a number, or times another schedule.
+
+        Raises:
+            TypeError: `other` is neither.
+
+        >>> import lrlib
+        >>> (lrlib.linear(0.1, decay_steps=4) * 0.5)([0, 2])
+        array([0.05 , 0.025])
+
+        """
         from lrlib.schedules import composition
 
         if isinstance(other, Schedule):
@@ -511,8 +550,14 @@ class Schedule:
         """Return a `keras.optimizers.schedules.LearningRateSchedule`.
 
         Keras' own class where it has this schedule; otherwise
-        `lrlib.keras_schedules.FormulaSchedule`, which computes the formula
+        `lrlib.libraries.keras.FormulaSchedule`, which computes the formula
         and can be saved and loaded like Keras' own.
+
+        >>> import lrlib
+        >>> float(lrlib.linear(0.5, decay_steps=10).to_keras()(5))
+        0.25
+        >>> lrlib.noam(64).to_keras()
+        FormulaSchedule(noam(d_model=64, warmup_steps=4000))
         """
         from lrlib.libraries.keras import to_keras
 
@@ -555,6 +600,9 @@ class Schedule:
         from lrlib.show.drawing import schedule_html
 
         return schedule_html(self)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
 
 
 def _number_latex(value: float) -> str:

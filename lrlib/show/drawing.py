@@ -1,27 +1,42 @@
-"""How a schedule looks at the end of a cell: its formula and its curve, as SVG."""
+"""How a schedule looks at the end of a cell: its formula and its curve."""
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from html import escape
 
 import numpy as np
 
 from lrlib.schedules.schedule import Schedule
+from lrlib.show.mathml import mathml
 
 WIDTH, HEIGHT = 640, 160
 
 
+#: Goes with every output, because a notebook has no style sheet for it. In a notebook
+#: that isn't trusted, JupyterLab removes this style and the tags of MathML and SVG.
+#: What they held stays hidden then, and JupyterLab typesets the LaTeX beside it.
+STYLE = (
+    ".lrlib-formula,.lrlib-curve{display:block!important}"
+    ".lrlib-formula+span{display:none}"
+    ".lrlib-formula{overflow:auto hidden;padding:.3em 0}"
+    ".lrlib-formula math{margin:0;width:max-content}"
+    ":where(.lrlib-schedule) math{font-family:"
+    '"Cambria Math","STIX Two Math","Latin Modern Math","DejaVu Math TeX Gyre",math}'
+)
+
+
 def schedule_html(schedule: Schedule) -> str:
     """Return the formula and the curve of a schedule as HTML."""
-    words = escape(repr(schedule), quote=True)
+    latex = schedule.latex()
+    hidden = 'style="display:none"'
     return (
-        '<div class="lrlib-schedule">'
-        f"{formula_svg(schedule.latex())}"
+        f'<div class="lrlib-schedule"><style>{STYLE}</style>'
+        f'<div class="lrlib-formula" tabindex="0" {hidden}>'
+        f"{mathml(latex, display=True)}</div>"
+        f"<span>$${escape(latex, quote=False)}$$</span>"
         f"{symbols_html(schedule)}"
-        f"{curve_svg(schedule)}"
-        f"<code>{words}</code></div>"
+        f'<div class="lrlib-curve" {hidden}>{curve_svg(schedule)}</div>'
+        f"<code>{escape(repr(schedule))}</code></div>"
     )
 
 
@@ -37,65 +52,8 @@ def symbols_html(schedule: Schedule) -> str:
             else:  # v₀, v₁, ... are one list
                 letter = names[path].replace(f"_{{{index}}}", "")
             letters[parameter] = letter
-    items = (f"{_letter_html(letter)}: {name}" for name, letter in letters.items())
+    items = (f"{mathml(letter)}: {name}" for name, letter in letters.items())
     return f"<small>{', '.join(items)}</small>"
-
-
-def _letter_html(latex: str) -> str:
-    r"""Write a letter of `formula.SYMBOLS` as HTML: \eta_0 → η with a small 0."""
-    html = re.sub(r"\\mathrm\{([^}]*)\}|\\(max)", r"\1\2", latex)
-    html = re.sub(r"_\{([^}]*)\}|_(\w)", r"<sub>\1\2</sub>", html)
-    html = re.sub(r"\^\{([^}]*)\}", r"<sup>\1</sup>", html)
-    html = re.sub(r"\\(\w+)", r"&\1;", html)  # HTML calls the Greek letters alike
-    return f"<i>{html.replace('{', '').replace('}', '')}</i>"
-
-
-@lru_cache(maxsize=256)
-def formula_svg(latex: str, size: float = 18) -> str:
-    """Return LaTeX math as an inline SVG in the colour of the text around it."""
-    import ziafont
-    import ziamath
-
-    ziamath.config.svg2 = False  # no ids, which several formulas would share
-    ziamath.config.math.color = "currentColor"
-    ziafont.config.precision = 2  # of a pixel; a page holds many formulas
-    svg = ziamath.Latex(_stretch_less(latex), size=size).svg()
-    svg = re.sub(r'(?<= d=")[^"]*', _shorter, svg.replace(' fill="currentColor"', ""))
-    label = escape(latex, quote=True)
-    head = f'<svg role="img" aria-label="{label}" fill="currentColor" '
-    return svg.replace("<svg ", head, 1)
-
-
-def _shorter(path: re.Match[str]) -> str:
-    """Write the path of a glyph without what can be left out."""
-    d = re.sub(r" ?([MLQZ]) ?", r"\1", path[0])
-    d = re.sub(r"M([^A-Z]+)L\1(?=[A-Z])", r"M\1", d)  # a line to where the pen is
-    return d.replace(" -", "-").replace("-0.", "-.").replace(" 0.", " .")
-
-
-def _stretch_less(latex: str) -> str:
-    """Let only the outer brackets stretch.
-
-    Each level of what stretches doubles the time that drawing takes, and brackets
-    around one line need not.
-    """
-    flat = 1
-    while flat:
-        latex, flat = re.subn(
-            r"\\left(\(|\\lfloor)((?:(?!\\left|\\right|\\frac|\\begin).)*?)"
-            r"\\right(\)|\\rfloor)",
-            r"\1\2\3",
-            latex,
-        )
-    tokens, depth = [], 0
-    for token in re.split(r"(\\(?:left|right|begin|end)(?![a-z]))", latex):
-        depth -= token in (r"\right", r"\end")
-        if token in (r"\left", r"\right") and depth > 1:
-            tokens.append("")
-        else:
-            tokens.append(token)
-        depth += token in (r"\left", r"\begin")
-    return "".join(tokens)
 
 
 def curve_svg(schedule: Schedule, steps: int | None = None) -> str:

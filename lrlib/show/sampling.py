@@ -36,7 +36,8 @@ def sample(source: Any, steps: int, *, initial_learning_rate: float = 0.01) -> A
         ValueError: `steps` isn't a positive whole number, the run is shorter, or the
             function returns something other than a finite number.
 
-    >>> sample(lambda epoch, rate: rate * 0.5, 3, initial_learning_rate=0.4)
+    >>> import lrlib
+    >>> lrlib.sample(lambda epoch, rate: rate * 0.5, 3, initial_learning_rate=0.4)
     array([0.2 , 0.1 , 0.05])
 
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,13 @@ import keras
 import numpy as np
 from keras.optimizers import schedules
 
+from lrlib.training.inside import batches_seen, slots, source, weights
+
 # The current rate ------------------------------------------------------------
 
 
 def current_learning_rate(optimizer: Any) -> float:
-    """Return the learning rate that the next update will use.
+    """Return the learning rate that the optimizer's next update will use.
 
     It means the same whatever the rate comes from: a float, a value that a callback
     has set, or a schedule. With `gradient_accumulation_steps=n` only every n-th batch
@@ -30,16 +33,24 @@ def current_learning_rate(optimizer: Any) -> float:
         every version of Keras; `optimizer.learning_rate` is s(k), s(k - 1) or s.
 
     Raises:
-        TypeError: it is no such optimizer, or a `MultiOptimizer`, which has several
-            rates: ask each of its `.optimizers`.
+        TypeError: it isn't such an optimizer, or it's a `MultiOptimizer`, which has
+            several rates: ask each of its `.optimizers`.
+
+    Notes:
+        It asks the optimizer, which can't know what `fit` has compiled. A compiled
+        training step keeps the schedule that it was compiled with until
+        `model.compile`, whatever the optimizer has been given since; and where the
+        rate is a function, it keeps the number that the function returned then. In
+        both cases `RecordLearningRate` tells what the updates use, or that it can't.
 
     >>> import keras
+    >>> import lrlib
     >>> s = keras.optimizers.schedules.PolynomialDecay(1.0, 8, 0.0)
     >>> optimizer = keras.optimizers.SGD(s)
     >>> w = keras.Variable(3.0)
     >>> for _ in range(2):
     ...     optimizer.apply([1.0], [w])
-    >>> current_learning_rate(optimizer)
+    >>> lrlib.current_learning_rate(optimizer)
     0.75
 
     """
@@ -47,7 +58,7 @@ def current_learning_rate(optimizer: Any) -> float:
         return _keras_2_rate(optimizer)
     optimizer = unwrap(optimizer)
     batch, group = batches_seen(optimizer), batches_per_update(optimizer)
-    return rate_function(optimizer)(batch // group * group + group - 1)
+    return rate_function(source(optimizer))(batch // group * group + group - 1)
 
 
 def _is_keras_2(optimizer: Any) -> bool:
@@ -71,16 +82,17 @@ def _keras_2_rate(optimizer: Any) -> float:
 
 def unwrap(optimizer: Any) -> Any:
     """Return the Keras 3 optimizer that holds the rate: this one or its inner one."""
-    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
-        raise TypeError(
-            "a MultiOptimizer has several learning rates: ask each of its .optimizers"
-        )
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "optimizer must be a Keras optimizer, such as the .optimizer of a compiled "
             f"model, got {optimizer!r}"
         )
-    return getattr(optimizer, "inner_optimizer", optimizer)
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        raise TypeError(
+            "a MultiOptimizer has several learning rates: ask each of its .optimizers"
+        )
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return unwrap(inner) if inner is not None else optimizer
 
 
 def batches_per_update(optimizer: Any) -> int:
@@ -88,24 +100,59 @@ def batches_per_update(optimizer: Any) -> int:
     return optimizer.gradient_accumulation_steps or 1
 
 
-def batches_seen(optimizer: Any) -> int:
-    """Return the step at which a schedule is read for the next batch.
+def is_schedule(rate: Any) -> bool:
+    """Return whether a rate's source is read at the step."""
+    return isinstance(rate, schedules.LearningRateSchedule)
 
-    The public `iterations` counts updates, which are fewer when gradients are
-    accumulated; schedules are read at this one.
+
+def number(value: Any) -> float:
+    """Return a tensor or a variable as a float, also one that a strategy copies."""
+    variable = isinstance(value, keras.Variable)
+    return float(value.numpy() if variable else keras.ops.convert_to_numpy(value))
+
+
+def rate_function(rate: Any, model: Any = None) -> Callable[[int], float]:
+    """Return the rate at a step as a function.
+
+    Args:
+        rate: the `source` of an optimizer's rate.
+        model: the model whose training step reads it, which may be compiled; a
+            compiler may compute another number, as `floor(step * (1 / 41))` for
+            `floor(step / 41)`. Default: the rate is read outside of such a step.
+
     """
-    return int(optimizer._iterations.numpy())
+    if not is_schedule(rate):
+        value = number(rate() if callable(rate) else rate)
+        return lambda t: value
+    read: Callable[[Any], Any] = rate
+    if model is not None and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if not (model.run_eagerly or tf.config.functions_run_eagerly()):
+            # Like fit, without AutoGraph.
+            read = tf.function(
+                lambda t: rate(t),
+                input_signature=[tf.TensorSpec((), tf.int64)],
+                autograph=False,
+                jit_compile=model.jit_compile,
+            )
+    # An integer tensor, as the optimizer has it: what a schedule computes may depend
+    # on the type of the step.
+    return lambda t: number(read(keras.ops.convert_to_tensor(t, dtype="int64")))
 
 
-def rate_function(optimizer: Any) -> Callable[[int], float]:
-    """Return the rate at a step as the optimizer stands now, as a function."""
-    schedule = optimizer._learning_rate
-    if isinstance(schedule, schedules.LearningRateSchedule):
-        # An integer tensor, as the optimizer has it: what a schedule computes may
-        # depend on the type of the step.
-        return lambda t: float(schedule(keras.ops.convert_to_tensor(t, dtype="int64")))
-    rate = float(optimizer.learning_rate)
-    return lambda t: rate
+def warn_if_idle(callback: keras.callbacks.Callback, before: int | None) -> None:
+    """Warn if the model's optimizer has made no update since it had seen `before`.
+
+    None stands for an epoch without a batch.
+    """
+    if batches_seen(unwrap(callback.model.optimizer)) == before:
+        warnings.warn(
+            f"{type(callback).__name__} looks at model.optimizer, which made no "
+            "update in this epoch. If train_step uses other optimizers, ask each of "
+            "them, as in lrlib.current_learning_rate(model.generator_optimizer)",
+            stacklevel=3,
+        )
 
 
 # The rate of each weight -----------------------------------------------------
@@ -140,7 +187,7 @@ def effective_learning_rates(optimizer: Any) -> list[np.ndarray]:
     `nesterov` goes one term further. For RMSprop it is as if the divisor had always
     been the last one, since the optimizer does not keep the others. Adadelta keeps
     nothing of what the last update used: its a is that of the next one, before the
-    next gradient has entered. Weight decay is no part of a.
+    next gradient has entered. Weight decay isn't part of a.
 
     Args:
         optimizer: a Keras 3 optimizer of one of these kinds which has made an update.
@@ -150,17 +197,20 @@ def effective_learning_rates(optimizer: Any) -> list[np.ndarray]:
         of `model.trainable_variables`.
 
     Raises:
-        TypeError: it is no optimizer, or none of these.
+        TypeError: it isn't one of these optimizers.
         ValueError: it has made no update yet.
 
     Notes:
-        Of a rate that callbacks set, only today's value is known; it stands for all.
+        Of a rate that callbacks set, and of one that a function returns, only the
+        present value is known; it stands for all. What `fit` has compiled, the
+        optimizer can't know: see `current_learning_rate`.
 
     >>> import keras
+    >>> import lrlib
     >>> optimizer = keras.optimizers.Adam(0.1)
     >>> w = keras.Variable([3.0, 4.0])
     >>> optimizer.apply([[0.5, 2.0]], [w])
-    >>> effective_learning_rates(optimizer)[0].round(4)
+    >>> lrlib.effective_learning_rates(optimizer)[0].round(4)
     array([0.2 , 0.05])
 
     """
@@ -171,26 +221,16 @@ def effective_learning_rates(optimizer: Any) -> list[np.ndarray]:
         raise ValueError(
             "the optimizer has made no update yet, so it has no step sizes"
         )
-    rates = rule(optimizer, updates)
-    shapes = [tuple(v.shape) for v in optimizer._trainable_variables]
+    rates = rule(optimizer, _rate(optimizer, updates), updates)
+    shapes = [tuple(v.shape) for v in weights(optimizer)]
     return [np.broadcast_to(r, s).copy() for r, s in zip(rates, shapes, strict=True)]
-
-
-def _rule(optimizer: Any) -> Callable[[Any, int], list[Any]]:
-    for kind, rule in _RULES.items():
-        if isinstance(optimizer, kind):
-            return rule
-    known = ", ".join(kind.__name__ for kind in _RULES)
-    raise TypeError(
-        f"step sizes are known for {known} and AdamW, got {type(optimizer).__name__}"
-    )
 
 
 def _last_rates(optimizer: Any, updates: int) -> np.ndarray:
     """Return the learning rates of the last `updates` updates, the latest first."""
     group = batches_per_update(optimizer)
     last = batches_seen(optimizer) // group * group - 1
-    rate = rate_function(optimizer)
+    rate = rate_function(source(optimizer))
     return np.array([rate(last - i * group) for i in range(updates)])
 
 
@@ -209,69 +249,58 @@ def _rate(optimizer: Any, updates: int) -> float:
     return float(total)
 
 
-def _arrays(variables: list[Any]) -> list[np.ndarray]:
-    return [v.numpy().astype(np.float64) for v in variables]
+# Each takes the optimizer, η and k, and returns a for each weight.
 
 
-def _sgd(optimizer: Any, updates: int) -> list[Any]:
-    return [_rate(optimizer, updates) for _ in optimizer._trainable_variables]
-
-
-def _adagrad(optimizer: Any, updates: int) -> list[Any]:
-    rate = _rate(optimizer, updates)
-    return [
-        rate / np.sqrt(accumulator + optimizer.epsilon)
-        for accumulator in _arrays(optimizer._accumulators)
-    ]
-
-
-def _rmsprop(optimizer: Any, updates: int) -> list[Any]:
-    rate = _rate(optimizer, updates)
-    spreads = _arrays(optimizer._velocities)
-    if optimizer.centered:
-        means = _arrays(optimizer._average_gradients)
+def _rmsprop(o: Any, rate: float, k: int) -> list[Any]:
+    spreads = slots(o, "velocities")
+    if o.centered:
+        means = slots(o, "average_gradients")
         spreads = [v - m**2 for v, m in zip(spreads, means, strict=True)]
-    return [rate / np.sqrt(spread + optimizer.epsilon) for spread in spreads]
+    return [rate / np.sqrt(spread + o.epsilon) for spread in spreads]
 
 
-def _adadelta(optimizer: Any, updates: int) -> list[Any]:
-    rate = _rate(optimizer, updates)
-    gradients = _arrays(optimizer._accumulated_grads)
-    steps = _arrays(optimizer._accumulated_delta_vars)
+def _adadelta(o: Any, rate: float, k: int) -> list[Any]:
+    steps, gradients = slots(o, "accumulated_delta_vars"), slots(o, "accumulated_grads")
     return [
-        rate * np.sqrt((step + optimizer.epsilon) / (gradient + optimizer.epsilon))
+        rate * np.sqrt((step + o.epsilon) / (gradient + o.epsilon))
         for step, gradient in zip(steps, gradients, strict=True)
     ]
 
 
-def _adam(optimizer: Any, updates: int) -> list[Any]:
-    velocities = (
-        optimizer._velocity_hats if optimizer.amsgrad else optimizer._velocities
-    )
-    rate = _rate(optimizer, updates) * math.sqrt(1 - optimizer.beta_2**updates)
-    return [rate / (np.sqrt(v) + optimizer.epsilon) for v in _arrays(velocities)]
+def _adam(o: Any, rate: float, k: int) -> list[Any]:
+    velocities = slots(o, "velocity_hats" if o.amsgrad else "velocities")
+    corrected = rate * math.sqrt(1 - o.beta_2**k)
+    return [corrected / (np.sqrt(v) + o.epsilon) for v in velocities]
 
 
-def _adamax(optimizer: Any, updates: int) -> list[Any]:
-    rate = _rate(optimizer, updates)
-    return [rate / (norm + optimizer.epsilon) for norm in _arrays(optimizer._u)]
-
-
-def _nadam(optimizer: Any, updates: int) -> list[Any]:
-    rate = _rate(optimizer, updates)
-    correction = 1 - optimizer.beta_2**updates
+def _nadam(o: Any, rate: float, k: int) -> list[Any]:
     return [
-        rate / (np.sqrt(v / correction) + optimizer.epsilon)
-        for v in _arrays(optimizer._velocities)
+        rate / (np.sqrt(v / (1 - o.beta_2**k)) + o.epsilon)
+        for v in slots(o, "velocities")
     ]
 
 
-_RULES: dict[type, Callable[[Any, int], list[Any]]] = {
-    keras.optimizers.SGD: _sgd,
-    keras.optimizers.Adagrad: _adagrad,
+_RULES: dict[type, Callable[[Any, float, int], list[Any]]] = {
+    keras.optimizers.SGD: lambda o, rate, k: [rate for _ in weights(o)],
+    keras.optimizers.Adagrad: lambda o, rate, k: [
+        rate / np.sqrt(a + o.epsilon) for a in slots(o, "accumulators")
+    ],
     keras.optimizers.Adadelta: _adadelta,
     keras.optimizers.RMSprop: _rmsprop,
     keras.optimizers.Adam: _adam,
-    keras.optimizers.Adamax: _adamax,
+    keras.optimizers.Adamax: lambda o, rate, k: [
+        rate / (norm + o.epsilon) for norm in slots(o, "u")
+    ],
     keras.optimizers.Nadam: _nadam,
 }
+
+
+def _rule(optimizer: Any) -> Callable[[Any, float, int], list[Any]]:
+    for kind, rule in _RULES.items():
+        if isinstance(optimizer, kind):
+            return rule
+    known = ", ".join(kind.__name__ for kind in _RULES)
+    raise TypeError(
+        f"step sizes are known for {known} and AdamW, got {type(optimizer).__name__}"
+    )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import random
+
 import numpy as np
 import optax.contrib
+import pytest
 import torch
 from libraries import of_call
 
 import lrlib
+from lrlib.libraries.names import rows
 
 STEPS = 30
 
@@ -70,6 +75,7 @@ get_wsd_schedule(3, 4, num_training_steps=11, decay_type='1-sqrt'), lr=1.0
 StepLRScheduler(4, 0.5, warmup_t=3), lr=1.0
 MultiStepLRScheduler([3, 6], 0.5), lr=1.0
 CosineLRScheduler(10, lr_min=0.1), lr=1.0
+CosineLRScheduler(10, lr_min=0.1, warmup_t=3), lr=1.0
 CosineLRScheduler(8, lr_min=0.1, warmup_t=3, warmup_prefix=True), lr=1.0
 CosineLRScheduler(8, lr_min=0.1, k_decay=2.0), lr=1.0
 CosineLRScheduler(4, lr_min=0.1, cycle_mul=2.0, cycle_decay=0.5, cycle_limit=2), lr=1.0
@@ -82,30 +88,127 @@ WSDLRScheduler(8, 4, stable_fn='rsqrt', warmup_t=3, decay_fn='linear'), lr=1.0
 WSDLRScheduler(10**9, 1, stable_fn='power', stable_timescale=5), lr=1.0
 """.strip().splitlines()
 
-#: No schedule of lrlib follows these; the book shows them.
-SHOWN = """
-CosineLRScheduler(10, lr_min=0.1, warmup_t=3), lr=1.0
-""".strip().splitlines()
-
 
 def test_a_converted_call_makes_the_same_curve(golden):
     seen = []
-    for text in [*CALLS, *SHOWN]:
+    for text in CALLS:
         rates = of_call(text, STEPS)
-        if text in CALLS:
-            runs = np.isfinite(rates)
-            if "OneCycleLR" in text:  # which climbs once more before it raises
-                runs[np.count_nonzero(runs) - 1 :] = False
-            np.testing.assert_allclose(
-                lrlib.convert(text)(np.arange(STEPS))[runs],
-                rates[runs],
-                rtol=0,
-                atol=2e-6 * np.nanmax(rates),
-                err_msg=text,
-            )
+        runs = np.isfinite(rates)
+        if "OneCycleLR" in text:  # which climbs once more before it raises
+            runs[np.count_nonzero(runs) - 1 :] = False
+        np.testing.assert_allclose(
+            lrlib.convert(text)(np.arange(STEPS))[runs],
+            rates[runs],
+            rtol=0,
+            atol=2e-6 * np.nanmax(rates),
+            err_msg=text,
+        )
         shown = [float(f"{rate:.5g}") if rate == rate else None for rate in rates]
         seen.append({"call": text, "rates": shown})
     golden("calls.json", seen)
+
+
+#: What a parameter may be given, by a part of its name; the first that fits.
+EDGES = {
+    "milestones": ([3], [0, 3], [3, 3, 7], [2.5, 4], [2.0, 6.0], [7, 3], []),
+    "decay_t": ([3], [1, 2, 9], [5]),
+    "boundaries_and_scales": ({3: 0.5}, {0: 0.5, 4: 2.0}, {}, {2: 0.0}, None),
+    "interpolate": ("linear", "cosine"),
+    "strategy": ("cos", "linear"),
+    "staircase": (False, True),
+    "prefix": (False, True),
+    "three_phase": (False, True),
+    "cycle_limit": (1, 2, 3),
+    "cycle_mul": (1.0, 2.0, 1.5),
+    "cycle_decay": (1.0, 0.5),
+    "num_cycles": (0.5, 1, 2, 1.5),
+    "T_mult": (1, 2, 3),
+    "pct": (0.3, 0.5, 0.2),
+    "rate_": (0.5, 0.1),
+    "power": (1.0, 2.0, 0.5),
+    "exponent": (1.0, 2.0),
+    "factor": (1.0, 0.5, 0.1, 25.0),
+    "gamma": (0.5, 0.9, 1.0, 1.5),
+    "rate": (0.5, 1.0, 1.5, 0.9),
+    "k_decay": (1.0, 2.0),
+    "alpha": (0.0, 0.1, 1.0, 2.0),
+    "lb": (-7.0, -1.0),
+    "ub": (3.0, 1.0),
+    "warmup_lr": (0.0, 0.01),
+    "lr": (0.0, 0.01, 0.5),
+    "value": (0.0, 0.1, 1.0, 0.01),
+    "eta_min": (0.0, 0.1, 2.0),
+    "begin": (0, 2),
+    "warmup": (0, 1, 4, 2.5),
+    "T_": (1, 2, 7, 10),
+    "step": (1, 2, 7, 12),
+    "iters": (0, 1, 5),
+    "initial": (1, 5, 9, 6.5),
+}
+DRAWN = (
+    *("StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR"),
+    *("PolynomialLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR"),
+    *("linear_schedule", "polynomial_schedule", "piecewise_constant_schedule"),
+    *("piecewise_interpolate_schedule", "exponential_decay", "cosine_decay_schedule"),
+    *("warmup_constant_schedule", "warmup_cosine_decay_schedule"),
+    *("warmup_exponential_decay_schedule", "get_linear_schedule_with_warmup"),
+    *("get_constant_schedule_with_warmup", "get_cosine_schedule_with_warmup"),
+    *("get_cosine_with_hard_restarts_schedule_with_warmup",),
+    *("get_polynomial_decay_schedule_with_warmup", "CosineLRScheduler"),
+    *("TanhLRScheduler", "PolyLRScheduler", "StepLRScheduler", "MultiStepLRScheduler"),
+)
+LEFT_OUT = (
+    "last_epoch",
+    "verbose",
+    "name",
+    "noise",
+    "momentum",
+    "t_in_epochs",
+    "scale_",
+)
+
+
+def drawn_call(name: str, dice: random.Random) -> str:
+    """Return a call with arguments at their edges, those without a default always."""
+    row, given = rows()[name], {}
+    for parameter in row.signature.parameters.values():
+        if any(word in parameter.name for word in LEFT_OUT) or parameter.name == "mode":
+            continue
+        choices = next((v for k, v in EDGES.items() if k in parameter.name), None)
+        if name == "StepLRScheduler" and parameter.name == "decay_t":
+            choices = (1, 4, 2.5)
+        needed = parameter.default is parameter.empty
+        if choices and (needed or dice.random() < 0.5):
+            given[parameter.name] = dice.choice(choices)
+    arguments = ", ".join(f"{k}={v!r}" for k, v in given.items())
+    optax_s = "optax." if row.library == "optax" else ""
+    return f"{optax_s}{name}({arguments})" + ("" if optax_s else ", lr=1.0")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_edge_arguments_make_the_same_curve_or_are_refused(name):
+    dice, read = random.Random(name), 0
+    for _ in range(int(os.environ.get("LRLIB_DRAWS", 12))):
+        text = drawn_call(name, dice)
+        try:
+            rates = of_call(text, STEPS)
+        except Exception:  # the library refuses it, whatever its error
+            continue
+        if not np.isfinite(rates).all():
+            continue
+        try:
+            schedule = lrlib.convert(text)
+        except (LookupError, ValueError):
+            continue
+        read += 1
+        np.testing.assert_allclose(
+            schedule(np.arange(STEPS)),
+            rates,
+            rtol=0,
+            atol=3e-6 * max(np.abs(rates).max(), 1e-9),
+            err_msg=text,
+        )
+    assert read >= 3
 
 
 def test_plateau(golden):

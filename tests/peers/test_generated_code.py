@@ -11,6 +11,7 @@ from libraries import of_text
 
 import lrlib
 from lrlib.libraries import writing as ports
+from lrlib.libraries.ways import WAYS
 from lrlib.schedules.schedule import Schedule
 
 PEERS = [framework for framework in ports.FRAMEWORKS if framework != "keras"]
@@ -57,7 +58,7 @@ def test_random_parameters_make_the_same_curve(name, framework):
 @pytest.mark.parametrize("framework", PEERS)
 def test_every_class_of_the_tables_is_run(framework):
     run = {s.name for s in recorded() if _uses_its_own(s, framework)}
-    assert run == set(ports._NATIVES[framework])
+    assert run == set(WAYS[framework])
 
 
 def _uses_its_own(schedule: Schedule, framework: str) -> bool:

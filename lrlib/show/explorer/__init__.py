@@ -1,8 +1,8 @@
 """`explore`: schedules with sliders, in a live notebook and on the published page.
 
-The same module, `explorer.js`, draws in both. It is given data only: `spec` says which
-schedules, parameters, bounds and formulas there are, `state` what is dialled in. Here
-`state` is kept in step with `Explorer.schedule`.
+The same JavaScript, `explorer.js` and what it imports, draws in both. All it gets is
+data: `spec` lists the schedules with their parameters, bounds and formulas, and `state`
+holds what is dialed in. This module keeps `state` in step with `Explorer.schedule`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lrlib.schedules.kinds import Choice, Inners, Number
 from lrlib.schedules.schedule import Schedule
 from lrlib.show import simulate as simulation
 from lrlib.show.drawing import curve_svg
+from lrlib.show.explorer import bundle
 
 _FOLDER = Path(__file__).parent
 
@@ -100,28 +101,31 @@ def explore(
     }
     for name, (kind, _) in VIEW.items():
         view[name] = kind.check(f"explore: {name}", view[name])
-    return Explorer(_keyed(schedules), view)
-
-
-def _keyed(schedules: tuple[Schedule, ...]) -> dict[str, Schedule]:
-    """Give each schedule a name of its own."""
-    keyed: dict[str, Schedule] = {}
+    offered: dict[str, Schedule] = {}
     for schedule in schedules:
-        same = sum(other.name == schedule.name for other in keyed.values())
-        keyed[f"{schedule.name} {same + 1}" if same else schedule.name] = schedule
-    return keyed
+        _offer(offered, schedule)
+    return Explorer(offered, view)
+
+
+def _offer(offered: dict[str, Schedule], schedule: Schedule) -> str:
+    """Add a schedule under a key that stays its key, and return the key."""
+    same = sum(other.name == schedule.name for other in offered.values())
+    key = f"{schedule.name} {same + 1}" if same else schedule.name
+    offered[key] = schedule
+    return key
 
 
 class Explorer(anywidget.AnyWidget):
     """The widget that `explore` returns.
 
     Attributes:
-        schedule: the current schedule. Can be set and observed.
-        spec, state: what the browser is told, and what it tells.
+        schedule: the current schedule. Can be set and observed. A schedule that isn't
+            offered yet joins the others in the picker.
+        spec, state: what Python sends to the browser, and what both of them change.
 
     """
 
-    _esm = _FOLDER / "explorer.js"
+    _esm = bundle.module(_FOLDER / "explorer.js")
     _css = _FOLDER / "explorer.css"
 
     schedule = traitlets.Instance(Schedule)
@@ -163,9 +167,8 @@ class Explorer(anywidget.AnyWidget):
         fitting = [k for k, s in self._offered.items() if _alike(s, self.schedule)]
         with self.hold_sync():
             if not fitting:  # the browser has no formula for it yet
-                self._offered[key] = self.schedule
-                self._offered = _keyed(tuple(self._offered.values()))
-                fitting = [k for k, s in self._offered.items() if s is self.schedule]
+                # The others keep their keys: pins and links are known by them.
+                fitting = [_offer(self._offered, self.schedule)]
                 self.spec = _spec(self._offered)
             if key not in fitting:
                 key = fitting[0]
@@ -196,7 +199,7 @@ class Explorer(anywidget.AnyWidget):
         )
 
 
-# What the browser is told ------------------------------------------------------
+# What the browser gets ----------------------------------------------------------
 
 
 def _values(schedule: Schedule) -> dict[str, Any]:
@@ -220,7 +223,11 @@ def _spec(offered: Mapping[str, Schedule]) -> dict[str, Any]:
 def _entry(schedule: Schedule) -> dict[str, Any]:
     """Describe a schedule: its controls, and a formula for every set of choices."""
     leaves = list(schedule.leaves())
-    choices = {leaf.path: leaf.kind.options for leaf in leaves if leaf.kind.options}
+    choices = {
+        x.path: x.kind.options if x.value in x.kind.options else (x.value,)  # a text
+        for x in leaves
+        if not x.kind.numeric
+    }
     variants = {}
     for options in product(*choices.values()):
         chosen = dict(zip(choices, options, strict=True))

@@ -1,0 +1,147 @@
+// A chart of curves over steps: its grid, its lines and their names, its cursor.
+
+import { ticksBetween } from "./axes.js";
+import { children, clamp, set, show, svg } from "./elements.js";
+import { count, tick } from "./numbers.js";
+
+export const TOP = 26;
+
+export class Chart {
+	constructor(title, filled) {
+		this.title = svg("text", { y: 13, class: "title" }, title);
+		this.filled = filled;
+		this.grid = svg("g", { class: "grid" });
+		this.area = svg("path", { class: "area" });
+		this.cursor = svg("path", { class: "cursor" });
+		this.lines = svg("g", { class: "lines" });
+		this.plot = svg("svg", { y: TOP }, this.area, this.cursor, this.lines);
+		this.dot = svg("circle", { class: "dot", r: 4 });
+		this.names = svg("g", { class: "names" });
+		const parts = [this.grid, this.plot, this.dot, this.names, this.title];
+		this.svg = svg("svg", { role: "img" }, ...parts);
+	}
+
+	layout({ width, height, left, right, foot, steps, perUnit, unit }) {
+		this.left = left;
+		this.steps = steps;
+		this.width = width - left - right;
+		this.height = height - TOP - foot;
+		this.unit = unit;
+		this.key = null;
+		set(this.svg, { width, height });
+		set(this.plot, { x: left, width: this.width, height: this.height });
+		// A thousand points are more than one a pixel; the reading still has every step.
+		const points = Math.min(steps, 1000);
+		const step = (_, i) => Math.round((i * steps) / points);
+		this.at = Array.from({ length: points + 1 }, step);
+		this.across = this.at.map((t) => `${this.x(t).toFixed(1)} `);
+		const ticks = ticksBetween(0, steps / perUnit, this.width < 350 ? 3 : 6);
+		this.xTicks = ticks.map((value) => [left + this.x(value * perUnit), count(value)]);
+	}
+
+	x(t) {
+		return (t / this.steps) * this.width;
+	}
+
+	y(value) {
+		return (1 - this.axis.share(value)) * this.height;
+	}
+
+	draw(curves, axis, named) {
+		this.axis = axis;
+		const key = axis.ticks.join() + axis.share(axis.ticks[0]);
+		if (key !== this.key) this.drawGrid();
+		this.key = key;
+		this.current = curves.find(({ kind }) => kind === "current")?.values;
+		this.area.setAttribute("d", "");
+		children(this.lines, curves.length, () => svg("path")).forEach((line, i) => {
+			const { values, kind } = curves[i];
+			const d = this.path(values);
+			set(line, { class: kind, d });
+			if (this.filled && kind === "current" && d) {
+				this.area.setAttribute("d", `${d}V${this.height}H0Z`);
+			}
+		});
+		this.drawNames(named ? curves : []);
+	}
+
+	path(values) {
+		const { at, across, height } = this;
+		let d = "";
+		let pen = "M";
+		for (let i = 0; i < at.length; i++) {
+			const y = this.y(values[at[i]]);
+			if (Number.isFinite(y)) {
+				d += pen + across[i] + Math.round(clamp(y, -50, height + 50) * 10) / 10;
+				pen = "L";
+			} else pen = "M";
+		}
+		return d;
+	}
+
+	drawGrid() {
+		const { left, width, height, axis, xTicks, unit } = this;
+		const bottom = TOP + height;
+		const text = (x, y, anchor, words) =>
+			svg("text", { x, y, "text-anchor": anchor }, words);
+		this.grid.replaceChildren(
+			...axis.ticks.flatMap((value) => {
+				const y = TOP + this.y(value);
+				return [
+					svg("path", { d: `M${left} ${y}h${width}` }),
+					text(left - 8, y + 4, "end", tick(value)),
+				];
+			}),
+			svg("path", { class: "base", d: `M${left} ${bottom}h${width}` }),
+			...xTicks.flatMap(([x, words]) => [
+				svg("path", { class: "base", d: `M${x} ${bottom}v4` }),
+				text(x, bottom + 18, "middle", words),
+			]),
+			text(left + width, bottom + 34, "end", unit),
+		);
+	}
+
+	/** A name at each line's end; names that would touch move apart. */
+	drawNames(curves) {
+		const { left, width, height, steps } = this;
+		const rows = curves.map(({ values, name, kind }) => {
+			const y = this.y(values[steps]);
+			return { name, kind, y: clamp(y || 0, 0, height) };
+		});
+		rows.sort((a, b) => a.y - b.y);
+		rows.forEach((row, i) => {
+			if (i) row.y = Math.max(row.y, rows[i - 1].y + 15);
+		});
+		rows.reverse().forEach((row, i) => {
+			row.y = Math.min(row.y, height - 15 * i);
+		});
+		const make = () =>
+			svg("g", {}, svg("path", { d: "M0 0h8" }), svg("text", { x: 12, y: 4 }));
+		children(this.names, rows.length, make).forEach((group, i) => {
+			const { name, kind, y } = rows[i];
+			set(group, { class: kind, transform: `translate(${left + width + 6} ${TOP + y})` });
+			group.lastChild.textContent = name;
+		});
+	}
+
+	drawCursor(t, line) {
+		const y = this.current ? this.y(this.current[t]) : NaN;
+		this.cursor.setAttribute("d", line ? `M${this.x(t)} 0V${this.height}` : "");
+		const seen = y > -5 && y < this.height + 5;
+		show(this.dot, seen);
+		if (seen) set(this.dot, { cx: this.left + this.x(t), cy: TOP + y });
+	}
+}
+
+export function extent(curves) {
+	let [low, least, high] = [Infinity, Infinity, -Infinity];
+	for (const { values } of curves) {
+		for (const value of values) {
+			if (!Number.isFinite(value)) continue;
+			if (value < low) low = value;
+			if (value > 0 && value < least) least = value;
+			if (value > high) high = value;
+		}
+	}
+	return high < low ? { low: 0, least: 1, high: 1 } : { low, least, high };
+}
