@@ -13,7 +13,7 @@ from lrlib.show.explorer.training import digits_as_text, small_digits
 STEPS = 200
 RATES = {"SGD": 0.5, "SGD with momentum": 0.1, "Adam": 0.01, "AdamW": 0.01}
 TRAIN = """async ({ source, sets, cases, rates }) => {
-    const { Run, digits, evaluate } = await import(source);
+    const { Run, digits, evaluate } = (await import(source)).default;
     const [train, validation] = [sets.train, sets.validation].map((s) => digits(...s));
     return cases.map((settings) => {
         const run = new Run(train, settings);
