@@ -1,7 +1,8 @@
 /** A small network and its training, in plain arrays; what runs in a worker. */
 
 /** The network: 14 × 14 pixels, 32 hidden units, 10 classes. */
-export const INPUTS = 196;
+const SIDE = 14;
+export const INPUTS = SIDE * SIDE;
 export const HIDDEN = 32;
 export const CLASSES = 10;
 
@@ -70,7 +71,7 @@ export function order(seed, examples, batchSize) {
 }
 
 /**
- * Digits from text: two pixels of 8 grays in a character, then the labels.
+ * Digits from text: a pixel of 8 grays and the one below it in a character, and the labels.
  * Only the pixels that are not 0 are kept, since most are.
  */
 export function digits(pixels, labels) {
@@ -83,8 +84,10 @@ export function digits(pixels, labels) {
 	const values = [];
 	for (let example = 0; example < examples; example++) {
 		for (let i = 0; i < INPUTS; i++) {
-			const code = codes.get(pixels[(example * INPUTS + i) >> 1]);
-			const gray = i % 2 ? code & 7 : code >> 3;
+			const row = Math.floor(i / SIDE);
+			const pair = (row >> 1) * SIDE + (i % SIDE);
+			const code = codes.get(pixels[(example * INPUTS) / 2 + pair]);
+			const gray = row % 2 ? code & 7 : code >> 3;
 			if (gray) {
 				places.push(i * HIDDEN);
 				values.push(gray / 7);
