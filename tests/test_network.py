@@ -2,12 +2,11 @@
 
 import base64
 
-import network_reference as reference
 import numpy as np
 import pytest
 from test_explorer import FOLDER
 
-from lrlib.show.explorer import bundle
+from lrlib.show.explorer import bundle, reference
 from lrlib.show.explorer.training import digits_as_text, small_digits
 
 STEPS = 200
@@ -49,11 +48,8 @@ def trained(browser):
 @pytest.mark.parametrize("i", range(len(CASES)))
 def test_the_page_trains_as_the_reference_does(trained, i):
     case, (losses, end) = CASES[i], trained[i]
-    x, y = small_digits()["train"]
     expected, weights = reference.train(
-        x,
-        y,
-        [case["peak"] * (1 - t / STEPS) for t in range(STEPS)],
+        case["peak"] * (1 - np.arange(STEPS) / STEPS),
         optimizer=case["optimizer"],
         batch_size=case["batchSize"],
         seed=case["seed"],
