@@ -678,12 +678,16 @@ def test_an_explorer_that_does_not_train_has_nothing_of_it():
 
 def test_without_its_digits_the_page_says_so_and_tries_again(reader):
     text = TRAINING.pop("digits.js")
+    sentence = re.compile("^Training stopped: .*digits.js did not load")
     try:
         page = reader.open(trained(lrlib.constant(0.5)))
-        said(page, re.compile("^Training stopped: .*digits.js did not load"))
+        said(page, sentence)
         before = curve(page)
         slider(page, "initial_learning_rate").press("Home")
         assert curve(page) != before  # all else works
+        # The new curve asks for the digits anew.
+        page.wait_for_timeout(500)
+        said(page, sentence)
     finally:
         TRAINING["digits.js"] = text
     button(page, "Try again").click()
