@@ -61,7 +61,7 @@ ONE_RUN = """async ({ source, sets, steps, rate, batch, runs }) => {
 }"""
 
 #: Press a key on the slider; the time until the second number of runs, and the verdict.
-WATCH = """() => {
+WATCH = """(seeds) => {
     const [progress, verdict] = ["progress", "verdict"].map((name) =>
         document.querySelector(`.report .${name}`));
     const slider = document.querySelector(".params input[type=range]");
@@ -74,13 +74,13 @@ WATCH = """() => {
         if (start === null) return;
         const [done] = progress.textContent.split(" ");
         const now = performance.now() - start;
-        if (first === null && (+done > %(seeds)d || verdict.textContent)) first = now;
+        if (first === null && (+done > seeds || verdict.textContent)) first = now;
         if (verdict.textContent) { seen.push([first, now]); start = null; }
     };
     new MutationObserver(look).observe(document.querySelector(".report"),
         { childList: true, subtree: true, characterData: true });
     slider.focus();
-}""" % {"seeds": SEEDS}
+}"""
 
 REDRAW = """() => {
     window.times = [];
@@ -191,7 +191,7 @@ def measure_browser(folder: Path) -> dict[str, np.ndarray]:
 
         explorer_page(page, folder, STEPS, SEEDS, pins=1)
         page.wait_for_function("document.querySelector('.verdict').textContent")
-        page.evaluate(WATCH)
+        page.evaluate(WATCH, SEEDS)
         for i in range(20):
             page.keyboard.press("ArrowLeft")
             page.wait_for_function("n => seen.length > n", arg=i)

@@ -826,3 +826,51 @@ def test_in_a_notebook_the_digits_come_as_a_message_and_the_runs_go_back(reader)
     assert runs.training_loss.shape == (5, 50)
     assert runs.validation_loss.shape == (5, 5)
     page.evaluate("end()")
+
+
+# What the playground says it finds ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "peak", "words"),
+    [
+        ("SGD", 0.1, "worse than"),
+        ("SGD with momentum", 0.2, "better than"),
+        ("Adam", 0.03, "better than"),
+    ],
+)
+def test_the_page_gives_rows_of_the_playgrounds_table(reader, optimizer, peak, words):
+    pin = lrlib.constant(peak)
+    linear = lrlib.linear(peak, 500)
+    explorer = lrlib.explore(linear, train={"optimizer": optimizer}, pins=[pin])
+    text = said(reader.open(explorer), re.compile("linear .*constant A"))
+    t = np.arange(500)
+    runs = [reference.final_results(s(t), optimizer=optimizer) for s in (linear, pin)]
+    points = 100 * (runs[0] - runs[1])[:, 1]
+    ends = np.abs(interval(points))
+    low, high = sorted(ends)
+    expected = (
+        f"linear ends {abs(points.mean()):.1f} points {words} constant A "
+        f"({low:.1f} to {high:.1f}, 8 seeds); the test loss of linear is "
+    )
+    assert text.startswith(expected)
+
+
+@pytest.mark.parametrize("i", [0, 1], ids=["http", "file"])
+def test_the_playground_of_the_built_book_trains(browser, site, i):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(request.url))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(site.addresses("playground")[i])
+    page.wait_for_load_state("load")
+    page.locator(".lrlib-explorer .report").scroll_into_view_if_needed()
+    said(page, re.compile("cosine ends .* points better than constant A"))
+    assert all("_static" in url or "playground" in url for url in asked)
+    digits = [url for url in asked if "digits.js" in url]
+    assert len(digits) == 1
+    assert wrong == []
+    context.close()

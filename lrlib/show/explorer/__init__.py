@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import anywidget
 import traitlets
@@ -24,7 +24,7 @@ import traitlets
 from lrlib.libraries import writing as ports
 from lrlib.schedules import formula
 from lrlib.schedules.catalogue import catalogue
-from lrlib.schedules.kinds import Choice, Inners, Number
+from lrlib.schedules.kinds import Choice, Inners, Number, Rate
 from lrlib.schedules.schedule import Schedule
 from lrlib.show import simulate as simulation
 from lrlib.show.drawing import curve_svg
@@ -66,6 +66,9 @@ TRAIN: dict[str, tuple[Number | Choice, str, Any]] = {
     "clip": (Choice((False, True)), "clip norm at 1", False),
     "sweep": (Choice((False, True)), "sweep", False),
 }
+#: Sliders of rates go higher where a network trains: small ones survive a lot.
+_RATE = get_args(Rate)[1]
+_BOLD = {"slider": [1e-4, 5.0]}
 #: Of each curve: whether the rate is halved when the validation loss stalls.
 PLATEAU = (Choice((False, True)), "halve on a plateau")
 #: As long as the browser trains.
@@ -388,7 +391,14 @@ def _entry(schedule: Schedule, train: bool = False) -> dict[str, Any]:
         }
     return {
         "doc": schedule.definition.doc.partition("\n")[0],
-        "controls": [{**_control(*leaf[:4]), "value": leaf.value} for leaf in leaves],
+        "controls": [
+            {
+                **_control(*leaf[:4]),
+                **(_BOLD if train and leaf.kind == _RATE else {}),
+                "value": leaf.value,
+            }
+            for leaf in leaves
+        ],
         "choices": list(choices),
         "variants": variants,
     }

@@ -76,7 +76,7 @@ export class Sweep {
 		const few = this.chart.width < 400 ? words.filter(([i]) => i % 2 === 0) : words;
 		this.chart.xTicks = few.map(([i, text]) => [this.chart.left + this.chart.x(i), text]);
 		this.chart.key = null;
-		this.chart.draw(curves, logAxis(low, 3), named);
+		this.chart.draw(curves, logAxis(low, 3), named && seen.length > 0);
 		show(this.chart.dot, false);
 		this.best = this.ended ? curves.map((curve) => this.lowest(curve)) : [];
 		const label = this.best.join("; ") || `${this.done} of ${this.total} runs`;
