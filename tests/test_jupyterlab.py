@@ -27,6 +27,19 @@ CELLS = [
     "explorer.params = {'alpha': 0.25, 'initial_learning_rate': 0.2}",
     "explorer.schedule = lrlib.rex()",
 ]
+TRAINING_CELLS = [
+    "import lrlib\n"
+    "pins = [lrlib.constant(0.5)]\n"
+    "schedule = lrlib.linear(0.5, 100)\n"
+    "train = {'batch_size': 16, 'seeds': 5}\n"
+    "explorer = lrlib.explore(schedule, steps=100, train=train, pins=pins)\n"
+    "explorer",
+    "from lrlib.show.explorer.reference import final_results\n"
+    "runs = explorer.runs['linear']\n"
+    "expected = final_results(runs.rates, range(1, 6), batch_size=16)\n"
+    "equal = abs(runs.test_loss - expected[:, 0]).max() < 1e-6\n"
+    "print(list(explorer.runs), runs.training_loss.shape, equal)",
+]
 #: A kernel starts slowly on a busy machine.
 PATIENCE = 120_000
 
@@ -39,6 +52,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     kernel = {"name": "python3", "display_name": "Python 3"}
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "explorer.ipynb")
+    cells = [new_code_cell(source) for source in TRAINING_CELLS]
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, folder / "training.ipynb")
     stored = new_output("display_data", {"text/html": lrlib.noam()._repr_html_()})
     cells = [new_code_cell("import lrlib\nlrlib.noam()", outputs=[stored])]
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
@@ -177,4 +193,26 @@ def test_a_formula_shows_before_its_notebook_is_trusted_and_when_it_is_run(
     expect(formula).to_have_css("font-family", re.compile("Cambria Math.*, math"))
     expect(output.locator("mjx-container")).to_be_hidden()
     expect(output.locator("polyline")).to_be_visible()
+    context.close()
+
+
+def test_what_the_browser_trained_is_in_the_kernel(browser: Browser, lab: str) -> None:
+    context = browser.new_context(viewport={"width": 1300, "height": 1600})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{lab}/lab/workspaces/train/tree/training.ipynb", timeout=PATIENCE)
+    page.locator(".jp-CodeCell").first.wait_for(timeout=PATIENCE)
+    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
+    expect(ready).to_be_visible(timeout=PATIENCE)
+    run_cell(page, 0)
+    # The kernel sends the digits, the browser trains and sends the runs back.
+    verdict = page.locator(".verdict")
+    expect(verdict).to_have_text(re.compile("linear.*constant A"), timeout=PATIENCE)
+    run_cell(page, 1)
+    output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
+    expect(output).to_have_text(
+        "['constant A', 'linear'] (5, 50) True", timeout=PATIENCE
+    )
+    assert errors == []
     context.close()

@@ -9,7 +9,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 import lrlib.show.explorer
-from lrlib.show.explorer import bundle
+from lrlib.show.explorer import bundle, training_files
 
 SOURCE = Path(lrlib.show.explorer.__file__).parent
 
@@ -26,6 +26,9 @@ def write_files(app: Sphinx) -> None:
     script = bundle.script(SOURCE / "page.js")
     (folder / "explorer.js").write_text(script, encoding="utf-8")
     shutil.copyfile(SOURCE / "explorer.css", folder / "explorer.css")
+    # What a page loads when a network trains on it, and not before.
+    for name, text in training_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def add_files(

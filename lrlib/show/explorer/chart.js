@@ -104,8 +104,8 @@ export class Chart {
 	/** A name at each line's end; names that would touch move apart. */
 	drawNames(curves) {
 		const { left, width, height, steps } = this;
-		const rows = curves.map(({ values, name, kind }) => {
-			const y = this.y(values[steps]);
+		const rows = curves.map(({ values, name, kind, end = steps }) => {
+			const y = this.y(values[end]);
 			return { name, kind, y: clamp(y || 0, 0, height) };
 		});
 		rows.sort((a, b) => a.y - b.y);

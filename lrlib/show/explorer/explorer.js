@@ -21,6 +21,7 @@ import { showFailure } from "./failure.js";
 import { sample, simulate } from "./formulas.js";
 import { count, python, short } from "./numbers.js";
 import { COLORS, broken, fromAddress, pinName, test, toAddress, variant } from "./states.js";
+import { Training } from "./training.js";
 
 class Explorer {
 	constructor(model, el) {
@@ -83,9 +84,9 @@ class Explorer {
 		this.writing = setTimeout(() => this.writeAddress(), 200);
 	}
 
-	pick(schedule, params = this.remembered[schedule] ?? this.defaults(schedule)) {
+	pick(schedule, params = this.remembered[schedule] ?? this.defaults(schedule), more) {
 		this.remembered[this.state.schedule] = this.state.params;
-		this.change({ schedule, params });
+		this.change({ schedule, params, ...more });
 	}
 
 	defaults(schedule) {
@@ -94,9 +95,9 @@ class Explorer {
 	}
 
 	pin() {
-		const { schedule, params, pins } = this.state;
+		const { schedule, params, plateau, pins } = this.state;
 		const color = COLORS.findIndex((_, i) => !pins.some((pin) => pin.color === i));
-		const pin = { schedule, params, color };
+		const pin = { schedule, params, color, ...(this.training && { plateau }) };
 		this.change({ pins: [...pins, pin] });
 		this.say(`Pinned as ${pinName(pin)}.`);
 	}
@@ -176,7 +177,10 @@ class Explorer {
 			const from = this.charts.getBoundingClientRect().left + left;
 			this.point(Math.round(clamp((clientX - from) / width, 0, 1) * steps));
 		};
-		const charts = [this.rate.svg, this.loss.svg, this.scrub];
+		this.training?.end();
+		this.training = this.spec.train ? new Training(this) : null;
+		const trained = this.training ? [this.training.loss.svg, this.training.accuracy.svg] : [];
+		const charts = [this.rate.svg, this.loss.svg, ...trained, this.scrub];
 		this.charts = set(div("charts", ...charts), {
 			onpointermove: pointAt,
 			onpointerleave: () => this.point(null),
@@ -235,11 +239,17 @@ class Explorer {
 				"view",
 				h("p", { class: "words" }, this.reading, this.ending),
 				this.charts,
+				...(this.training ? [this.training.report] : []),
 				this.pins,
 				div("settings", ...views("steps", "epochs", "steps_per_epoch", "log", "loss")),
 				this.notice,
+				...(this.training ? [this.training.below] : []),
 			),
-			div("side", this.form, div("buttons", ...buttons), this.lossModel),
+			div(
+				"side",
+				...[this.form, div("buttons", ...buttons), this.lossModel],
+				...(this.training ? [this.training.form] : []),
+			),
 			this.code,
 		);
 		this.laidOut = null;
@@ -314,12 +324,16 @@ class Explorer {
 		}
 
 		const curves = pins.map((pin) => ({
+			...pin,
 			...this.values(pin),
 			name: pinName(pin),
 			kind: `pin-${pin.color}`,
 		}));
 		this.current = this.problem ? null : this.values(this.state);
-		if (this.current) curves.push({ ...this.current, name: schedule, kind: "current" });
+		if (this.current) {
+			const { plateau } = this.state;
+			curves.push({ ...this.current, name: schedule, kind: "current", schedule, params, plateau });
+		}
 
 		const named = pins.length > 0 && width > 420;
 		this.layout(width, named ? curves.map(({ name }) => name.length) : []);
@@ -335,6 +349,7 @@ class Explorer {
 			const top = Math.min(ends.high, 10);
 			this.loss.draw(losses, logAxis(Math.max(ends.least, top * 1e-8), top), named);
 		}
+		this.training?.update(curves);
 		this.drawPins();
 		this.describe();
 		this.point(this.cursor);
@@ -352,8 +367,10 @@ class Explorer {
 		if (key === this.laidOut) return;
 		this.laidOut = key;
 		const unit = epochs ? "epoch" : "step";
-		const foot = loss ? 22 : 38;
-		this.rate.layout({ ...both, height, foot, unit: loss ? "" : unit });
+		const more = loss || this.training;
+		const foot = more ? 22 : 38;
+		this.rate.layout({ ...both, height, foot, unit: more ? "" : unit });
+		this.training?.layout({ ...both, unit }, height);
 		this.loss.layout({ ...both, height: Math.round(height * 0.75), foot: 38, unit });
 		show(this.loss.svg, loss);
 		show(this.lossModel, loss);
@@ -393,6 +410,7 @@ class Explorer {
 		const at = this.cursor ?? steps;
 		this.rate.drawCursor(at, t !== null);
 		this.loss.drawCursor(at, t !== null);
+		this.training?.drawCursor(at, t !== null);
 		this.reading.replaceChildren();
 		if (!this.current) return;
 		const { rates, losses } = this.current;
@@ -424,7 +442,8 @@ class Explorer {
 
 	pinRow(pin) {
 		const name = pinName(pin);
-		const recall = () => this.pick(pin.schedule, pin.params);
+		const rule = this.training && { plateau: pin.plateau };
+		const recall = () => this.pick(pin.schedule, pin.params, rule);
 		const drop = () => this.drop(pin);
 		return h(
 			"li",
@@ -473,5 +492,6 @@ export function render({ model, el }) {
 		model.off("change:state change:spec", receive);
 		window.removeEventListener("hashchange", follow);
 		explorer.sizes.disconnect();
+		explorer.training?.end();
 	};
 }

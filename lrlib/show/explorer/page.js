@@ -4,10 +4,20 @@
 import { render } from "./explorer.js";
 import { showFailure } from "./failure.js";
 
+/** Where this script and the files beside it are; known only while it first runs. */
+const { src } = document.currentScript ?? {};
+
+/** The address of a file beside this script, of the same build. */
+function beside(name) {
+	const url = new URL(name, src || location.href);
+	url.search = src ? new URL(src).search : "";
+	return url.href;
+}
+
 /** A model that holds what the page says, and nobody else sets. */
 function modelOf(el, page) {
 	const data = JSON.parse(el.querySelector("script").textContent);
-	const values = { ...data, page };
+	const values = { ...data, page, folder: beside };
 	return {
 		get: (name) => values[name],
 		set: (name, value) => (values[name] = value),

@@ -1,4 +1,5 @@
-// A state is what is dialled in: the schedule, its parameters, the view and the pins.
+// A state is what is dialed in: the schedule, its parameters, the view and the pins, and
+// where the explorer trains, how.
 // It can be written as an address and read back.
 
 import { compile } from "./formulas.js";
@@ -23,8 +24,9 @@ export const pinName = (pin) => `${pin.schedule} ${COLORS[pin.color]}`;
 
 // The state as an address, and back; what is not as expected throws.
 
-function curveToQuery({ schedule, params }) {
+function curveToQuery({ schedule, params, plateau }) {
 	const query = new URLSearchParams({ schedule });
+	if (plateau !== undefined) query.append("plateau", plateau);
 	for (const [path, value] of Object.entries(params)) query.append(path, value);
 	return query;
 }
@@ -34,6 +36,9 @@ export function toAddress(page, state) {
 	for (const [name, value] of curveToQuery(state)) query.append(name, value);
 	for (const [name, value] of Object.entries(state.view)) {
 		query.append(`view.${name}`, value);
+	}
+	for (const [name, value] of Object.entries(state.train ?? {})) {
+		query.append(`train.${name}`, value);
 	}
 	for (const pin of state.pins) {
 		const words = curveToQuery(pin);
@@ -66,7 +71,8 @@ function takeCurve(query, spec) {
 	const params = takeValues(query, entry.controls);
 	const words = broken(entry, params);
 	if (words) throw new Error(words);
-	return { schedule, params };
+	if (!spec.plateau) return { schedule, params };
+	return { schedule, params, ...takeValues(query, [spec.plateau]) };
 }
 
 function finish(query) {
@@ -89,7 +95,8 @@ export function fromAddress(hash, page, spec) {
 	if (colors.size < pins.length) throw new Error("a pin comes twice");
 	query.delete("pin");
 	const view = takeValues(query, spec.view, "view.");
+	const train = spec.train && { train: takeValues(query, spec.train, "train.") };
 	const curve = takeCurve(query, spec);
 	finish(query);
-	return { ...curve, view, pins };
+	return { ...curve, view, pins, ...train };
 }

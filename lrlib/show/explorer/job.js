@@ -1,0 +1,71 @@
+// One training run, from its start to its end, in pieces short enough to be interrupted.
+
+import { CLASSES, Run, evaluate } from "./network.js";
+import { FACTOR, PIECES, checksOf, pieceStart } from "./plan.js";
+
+/** The rule of `ReduceLROnPlateau`, checked as often as the validation digits are. */
+const PATIENCE = 1;
+const MIN_DELTA = 1e-4;
+/** The loss of guessing. */
+const GUESS = Math.log(CLASSES);
+
+export class Job {
+	constructor(sets, { rates, plateau, ...settings }) {
+		this.sets = sets;
+		this.rates = rates;
+		this.plateau = plateau;
+		this.run = new Run(sets.train, settings);
+		this.every = PIECES / checksOf(rates.length);
+		this.losses = [];
+		this.checks = [];
+		this.cuts = [];
+		this.scale = 1;
+		this.best = Infinity;
+		this.waited = 0;
+		// The first update whose loss is far above that of guessing, or not a number.
+		this.burst = null;
+	}
+
+	get ended() {
+		return this.losses.length === PIECES;
+	}
+
+	/** Train for one piece. */
+	advance() {
+		const { rates, losses } = this;
+		const from = pieceStart(losses.length, rates.length);
+		const to = pieceStart(losses.length + 1, rates.length);
+		let sum = 0;
+		for (let t = from; t < to; t++) {
+			const loss = this.run.step(rates[t] * this.scale);
+			if (this.burst === null && !(loss < 1.4 * GUESS)) this.burst = t;
+			sum += loss;
+		}
+		losses.push(sum / (to - from));
+		if (losses.length % this.every === 0) this.check(to);
+	}
+
+	check(step) {
+		const found = evaluate(this.run.weights, this.sets.validation);
+		this.checks.push(found);
+		if (!this.plateau || this.ended) return;
+		if (found.loss < this.best - MIN_DELTA) {
+			this.best = found.loss;
+			this.waited = 0;
+		} else if (++this.waited >= PATIENCE) {
+			this.scale *= FACTOR;
+			this.waited = 0;
+			this.cuts.push(step);
+		}
+	}
+
+	/**
+	 * The outcome: what the test digits say, and where the run diverged, or null. It did
+	 * if its loss burst and it ends as bad as guessing, or not as a number.
+	 */
+	outcome() {
+		const lost = !(this.checks.at(-1).loss < 0.9 * GUESS);
+		const test = evaluate(this.run.weights, this.sets.test);
+		return { test, diverged: lost ? this.burst : null };
+	}
+}

@@ -1,0 +1,40 @@
+// What runs in a worker: it is sent the digits once, then jobs, one at a time.
+
+import { Job } from "./job.js";
+import { digits } from "./network.js";
+
+/** After so long it reports, and hears whether to stop. */
+const TURN = 16; // ms
+
+let sets;
+let job = null;
+let id = 0;
+
+/** A turn of its own, for the messages that have come meanwhile. */
+const turns = new MessageChannel();
+turns.port1.onmessage = work;
+
+function work() {
+	if (!job) return;
+	const end = performance.now() + TURN;
+	while (!job.ended && performance.now() < end) job.advance();
+	const { losses, checks, cuts, ended } = job;
+	postMessage({ id, losses, checks, cuts, outcome: ended ? job.outcome() : null });
+	if (ended) job = null;
+	else turns.port2.postMessage(null);
+}
+
+onmessage = ({ data }) => {
+	if (data.sets) {
+		sets = {};
+		for (const [name, texts] of Object.entries(data.sets)) sets[name] = digits(...texts);
+	} else if (data.stop) {
+		// What has ended meanwhile has said so.
+		if (data.stop === id && job) postMessage({ id, stopped: true });
+		if (data.stop === id) job = null;
+	} else {
+		id = data.id;
+		job = new Job(sets, data.job);
+		work();
+	}
+};
