@@ -11,14 +11,15 @@ from __future__ import annotations
 import ast
 import math
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-#: How far beyond the run a schedule is looked at, in lengths of the run, and where.
-BEYOND, LATER = 20, 400
+#: A schedule is looked at beyond the run: evenly up to so many lengths of the run, at
+#: so many steps, and at a few more, each twice as far as the one before.
+BEYOND, LATER, DOUBLED = 20, 400, 8
 #: Rates this share of the highest one apart count as the same.
 SAME = 0.01
 #: A turn of the curve is one by more than this share of the highest rate.
@@ -32,7 +33,8 @@ SEVERITIES = ("wrong", "suspicious", "note")
 
 def later_steps(n: int) -> np.ndarray:
     """Return the steps after the run at which a schedule is looked at."""
-    return n + (np.arange(LATER + 1) * n * BEYOND) // LATER
+    near = n + (np.arange(LATER + 1) * n * BEYOND) // LATER
+    return np.concatenate([near, n * BEYOND * 2 ** np.arange(1, DOUBLED + 1)])
 
 
 def features(at: np.ndarray, rates: np.ndarray, n: int, later: Any) -> dict[str, Any]:
@@ -172,21 +174,23 @@ def _afterwards(n: int, later: Any, last: float, size: float) -> dict[str, Any]:
             "known_later": 0,
             "later_low": last,
             "later_high": last,
+            "later_falls": 0,
             "floor": last,
             "settles": 0,
             "settles_at": n,
         }
     floor = float(later[-1])
-    differs = np.abs(later - floor) > SAME * size
+    differs = np.abs(later[: LATER + 1] - floor) > SAME * size
     still = np.abs(later[-LATER // 20 :] - floor) <= 1e-6 * abs(floor)
-    places = later_steps(n)
+    highest = np.maximum.accumulate(later)
     return {
         "known_later": 1,
         "later_low": float(later.min()),
         "later_high": float(later.max()),
+        "later_falls": int((later < highest - TURN * highest).any()),
         "floor": floor,
         "settles": int(still.all()),
-        "settles_at": _settling(places, differs) if differs.any() else n,
+        "settles_at": _settling(later_steps(n)[: LATER + 1], differs) or n,
     }
 
 
@@ -461,7 +465,7 @@ def percent(value: float) -> str:
     return f"{math.floor(value * 100 * size + 0.5) / size:g} %"
 
 
-FORMATS = {
+FORMATS: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{math.floor(value + 0.5):,}",
     "plain": lambda value: f"{math.floor(value + 0.5)}",
     "rate": rate,
@@ -545,9 +549,10 @@ DEFINITIONS: tuple[Definition, ...] = (
         "schedule comes down to: it's cut off.",
         "Make the schedule as long as the run, {n:plain} {units}.",
         "never-decays",
-        suspicious="fall > 0.02 * high and restarts == 0 and turns <= 1 and "
-        "rising == 0 and past == 0 and counts_all == 0 and floor < 0.8 * high and "
-        "((settles == 1 and last - floor > 0.1 * high and counts_updates == 0) or "
+        suspicious="fall > 0 and restarts == 0 and turns <= 1 and rising == 0 and "
+        "past == 0 and counts_all + counts_samples == 0 and floor < 0.8 * high and "
+        "((settles == 1 and settles_at > n + 1 and last - floor > 0.1 * high and "
+        "counts_updates == 0) or "
         "(settles == 0 and last > 0.8 * high and later_low < 0.5 * last))",
         at="n - 1",
         repair=("length", "n"),
@@ -571,7 +576,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "no-warm-up",
         wrong="rise > 0 and fall == 0 and should_fall == 0 and at_high >= n - 1 and "
         "later_high > 1.001 * high and ((settles == 1 and settles_at > 1.1 * n) or "
-        "later_low < 0.9 * later_high) and integer == 0",
+        "later_falls == 1) and integer == 0",
         note="rise > 0 and fall == 0 and should_fall == 0 and at_high >= n - 1",
         at="n - 1",
     ),

@@ -292,7 +292,12 @@ class Setup:
     def optimizer(self) -> Any:
         """The optimizer that holds the rate."""
         if isinstance(self.outer, keras.optimizers.MultiOptimizer):
-            return unwrap(self.outer.optimizers[0])
+            if not (parts := self.outer.optimizers):
+                raise ValueError(
+                    "check: which optimizers this MultiOptimizer has isn't known "
+                    "before training: give it an OptimizerMap, or check each of them"
+                )
+            return unwrap(parts[0])
         return unwrap(self.outer)
 
     @property
@@ -384,8 +389,12 @@ def _of_optimizer(
         share = f"{100 * rates[-1] / rates.max():.2g} %"
         yield "LR112", "note", {"decay": rate(float(decay)), "share": share}
     if isinstance(outer, keras.optimizers.MultiOptimizer):
-        alike = setup.of(keras.callbacks.LearningRateScheduler)
-        so = ": LearningRateScheduler gives all of them the same" if alike else ""
+        alike = [
+            each
+            for each in setup.of(keras.callbacks.LearningRateScheduler)
+            if _ignores_rate(each.schedule)
+        ]
+        so = ", and LearningRateScheduler gives all of them the same" if alike else ""
         yield "LR113", "suspicious" if alike else "note", {"so": so}
     if isinstance(outer, keras.optimizers.LossScaleOptimizer) and scheduled:
         yield "LR114", "note", {}
@@ -398,7 +407,7 @@ def _of_optimizer(
         numbers = {"count": f"{setup.count:,}", "rate": rate(float(rates[0]))}
         yield "LR110", "suspicious", numbers
     if resumed and not setup.count and varies and not restores:
-        numbers = {"epoch": resumed, "rate": rate(float(rates[0]))}
+        numbers = {"epoch": f"{resumed}", "rate": rate(float(rates[0]))}
         yield "LR111", "wrong", numbers
 
 
@@ -530,10 +539,7 @@ def _numbers(functions: list[Any]) -> set[float]:
             if node.op != "Const":
                 continue
             tensor = node.attr["value"].tensor
-            if tensor.dtype in (
-                tf.float32.as_datatype_enum,
-                tf.float64.as_datatype_enum,
-            ):
+            if tensor.dtype in kinds:
                 values = tf.make_ndarray(tensor).ravel()
                 found |= {float(np.float32(v)) for v in values[:100]}
     return found
@@ -637,14 +643,18 @@ def _of_plateau(
             yield "LR118", "wrong", numbers
     earliest = max(plateau.patience, 1) + 1
     if epochs and earliest > epochs and not scheduled:
-        numbers = {"callback": name, "earliest": earliest, "epochs": epochs}
+        numbers = {
+            "callback": name,
+            "earliest": f"{earliest}",
+            "epochs": f"{epochs}",
+        }
         yield "LR119", "suspicious", numbers
     for stop in setup.of(keras.callbacks.EarlyStopping):
         same = stop.monitor == plateau.monitor
         if same and 0 < max(stop.patience, 1) <= max(plateau.patience, 1):
             numbers = {
-                "stops": stop.patience,
-                "patience": plateau.patience,
+                "stops": f"{stop.patience}",
+                "patience": f"{plateau.patience}",
                 "callback": name,
             }
             yield "LR106", "suspicious", numbers

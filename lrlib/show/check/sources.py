@@ -121,7 +121,6 @@ def of_keras(schedule: Any, n: int, start: int = 0) -> Curve:
 def _sampled_keras(schedule: Any, n: int, start: int, call: dict[str, Any]) -> Curve:
     """Compute a schedule that only Keras can, step by step, on a copy of it."""
     at, plain = spread(n), bool(call["keras"])
-    later = later_steps(n)[:: len(later_steps(n)) // 40]
     troubles: list[tuple[str, str, dict[str, Any]]] = []
     try:
         own = copied(schedule)
@@ -141,9 +140,7 @@ def _sampled_keras(schedule: Any, n: int, start: int, call: dict[str, Any]) -> C
             rates = _one_by_one(copied(schedule), start + at)
             return Curve(at, rates, None, call=call, troubles=[*troubles, trouble])
         try:
-            beyond = np.interp(
-                later_steps(n), later, _in_one_graph(copied(schedule), start + later)
-            )
+            beyond = _in_one_graph(copied(schedule), start + later_steps(n))
         except Exception:
             beyond = None
     curve = Curve(at, rates, beyond, call=call, troubles=troubles)
@@ -246,8 +243,8 @@ def of_epochs(function: Callable[..., Any], epochs: int, first: float) -> Curve:
     try:
         own = copied(function)
     except CannotCopy as error:
-        trouble = ("LR116", "suspicious", {"name": name, "why": str(error)})
-        return Curve(at, np.full(n, first), None, troubles=[trouble])
+        why = ("LR116", "suspicious", {"name": name, "why": str(error)})
+        return Curve(at, np.full(n, first), None, troubles=[why])
     with same_random_state():
         rates, trouble = _called(own, n, first, name)
         curve = Curve(at, rates, None)
@@ -297,7 +294,12 @@ def of_text(
     if about.boundaries:
         curve = _summed(*about.boundaries, n)
     else:
-        curve = of_schedule(_converted(text, values, run), n)
+        try:
+            curve = of_schedule(_converted(text, values, run), n)
+        except (LookupError, ValueError) as error:
+            if about.rate is None or getattr(error, "missing", None):
+                raise
+            curve = of_number(about.rate, n)
     curve.call = CALL | about.call
     return curve, about
 

@@ -25,6 +25,7 @@ class Text:
         call: the facts that `curve.CALL` lists.
         string_optimizer: what `compile` is given where the text builds an optimizer.
         boundaries: unsorted boundaries with their values, or None.
+        rate: the rate of the only optimizer of a text without a schedule, or None.
 
     """
 
@@ -32,6 +33,7 @@ class Text:
     call: dict[str, Any] = field(default_factory=dict)
     string_optimizer: str = ""
     boundaries: tuple[list[float], list[float]] | None = None
+    rate: float | None = None
 
 
 def parsed(text: str) -> ast.AST | None:
@@ -69,7 +71,23 @@ def read(text: str) -> Text:
                 found.boundaries = _unsorted(row, call, constants)
     found.call["unsorted"] = int(found.boundaries is not None)
     found.string_optimizer = _string_optimizer(names)
+    found.rate = _only_rate(names, constants)
     return found
+
+
+def _only_rate(
+    names: dict[str, ast.Call], constants: dict[str, ast.expr]
+) -> float | None:
+    """Return the rate of the only optimizer, if the text has no schedule."""
+    optimizers = [name for name in names if _OPTIMIZERS.match(name)]
+    if len(optimizers) != 1 or names.keys() & rows().keys():
+        return None
+    call = names[optimizers[0]]
+    given = {k.arg: k.value for k in call.keywords}
+    first = call.args[0] if call.args else None
+    node = given.get("learning_rate", given.get("lr", first))
+    value = _literal(node, constants)
+    return value if type(value) is float and value > 0 else None
 
 
 def _name(call: ast.Call) -> str:
@@ -82,6 +100,8 @@ def _unit(tree: ast.AST, names: dict[str, ast.Call]) -> str | None:
         return "update"
     if "LearningRateScheduler" in names:
         return "epoch"
+    if not libraries and any(map(_OPTIMIZERS.match, names)):
+        return "update"
     if "timm" in libraries:
         return _timm_unit(names)
     if libraries == {"pytorch"} or names.keys() & {"LambdaLR", "MultiplicativeLR"}:
