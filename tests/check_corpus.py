@@ -335,9 +335,11 @@ GOOD = [
         SMALL,
     ),
     _entry(
-        "cosine HF", "get_cosine_schedule_with_warmup(o, 100, 2000), lr=1e-3", SMALL
+        "cosine HF", "get_cosine_schedule_with_warmup(opt, 100, 2000), lr=1e-3", SMALL
     ),
-    _entry("HF constant", "get_constant_schedule_with_warmup(o, 100), lr=1e-3", SMALL),
+    _entry(
+        "HF constant", "get_constant_schedule_with_warmup(opt, 100), lr=1e-3", SMALL
+    ),
     _entry("optax linear", "optax.linear_schedule(0.1, 0.0, 2_000)", SMALL),
     _entry("optax exp", "optax.exponential_decay(0.1, 500, 0.5)", SMALL),
     _entry(

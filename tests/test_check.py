@@ -79,7 +79,7 @@ CASES = {
         lrlib.cosine_restarts(0.1, 500, t_mul=1.0),
     ),
     "LR011": (
-        lrlib.cycle(lrlib.piecewise_interpolate([700, 1400], [0.1, 0.0, 0.1]), 1400),
+        lrlib.cycle(lrlib.piecewise_interpolate([1200, 2400], [0.1, 0.0, 0.1]), 2400),
         lrlib.cosine(0.1, 2_000),
     ),
     "LR012": (
@@ -149,9 +149,11 @@ def test_LR025_a_decay_that_compounds():
     assert lrlib.check(meant, **start).ok
 
 
-def test_LR021_LR022_LR024_and_LR004_are_notes():
+def test_LR006_LR021_LR022_LR024_and_LR004_are_notes():
+    assert found(lrlib.warmup(lrlib.cosine(0.1, 90), 10), "LR006", steps=100)
     text = "CosineDecay(0.1, 20_000_000, alpha=1e-5)"
-    long = lrlib.check(text, steps=20_000_000, silence=["LR001"])
+    long = lrlib.check(text, steps=20_000_000)
+    assert long.sampled
     assert {f.code for f in long.findings} >= {"LR021", "LR024"}
     assert long.ok
     asked = lrlib.check("StepLR(30), lr=0.1", samples=50_000, epochs=90)
@@ -164,7 +166,7 @@ def test_LR021_LR022_LR024_and_LR004_are_notes():
 
 
 def test_a_unit_that_nobody_has_said_makes_nothing_wrong():
-    text = "CosineAnnealingLR(T_max=7), lr=0.1"
+    text = "StepLR(1), lr=0.1"
     report = lrlib.check(text, samples=50_000, epochs=90)
     assert not report.ok
     assert all(each.severity != "wrong" for each in report.findings)
@@ -257,7 +259,7 @@ def test_a_finding_can_be_silenced():
     [
         (lrlib.cosine(), {}, ValueError),
         (lrlib.cosine(), {"steps": 0}, ValueError),
-        (lrlib.cosine(), {"steps": 1.5}, TypeError),
+        (lrlib.cosine(), {"steps": 1.5}, ValueError),
         (lrlib.cosine(), {"steps": 5, "unit": "batch"}, ValueError),
         (lrlib.cosine(), {"steps": 5, "values": {"a": 1}}, TypeError),
         (lrlib.cosine(), {"samples": "many", "epochs": 1}, TypeError),

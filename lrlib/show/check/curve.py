@@ -550,9 +550,9 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Make the schedule as long as the run, {n:plain} {units}.",
         "never-decays",
         suspicious="fall > 0 and restarts == 0 and turns <= 1 and rising == 0 and "
-        "past == 0 and counts_all + counts_samples == 0 and floor < 0.8 * high and "
-        "((settles == 1 and settles_at > n + 1 and last - floor > 0.1 * high and "
-        "counts_updates == 0) or "
+        "past == 0 and counts_all + counts_samples + counts_updates == 0 and "
+        "floor < 0.8 * high and "
+        "((settles == 1 and settles_at > n + 1 and last - floor > 0.1 * high) or "
         "(settles == 0 and last > 0.8 * high and later_low < 0.5 * last))",
         at="n - 1",
         repair=("length", "n"),
@@ -645,6 +645,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         suspicious="rising == 1 and restarts == 0 and last > trough + 0.1 * high and "
         "fall > 0.3 * high and counts_epochs == 0 and counts_one_epoch == 0 and "
         "counts_samples == 0",
+        note="turns > 1 and restarts == 0 and first == high and at_trough >= 0",
         at="at_trough",
         repair=("length", "n"),
     ),

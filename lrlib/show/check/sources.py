@@ -19,6 +19,8 @@ from lrlib.show.check.curve import CALL, Run, later_steps, lengths
 
 #: The most steps at which something is computed that takes one step at a time.
 MOST = 2_000
+#: The most steps at which a formula is computed.
+MOST_AT_ONCE = 2_000_000
 
 
 @dataclass
@@ -42,18 +44,18 @@ class Curve:
     troubles: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
 
-def spread(n: int) -> np.ndarray:
-    """Return at most `MOST` steps of a run: the first hundred, and then evenly."""
-    if n <= MOST:
+def spread(n: int, most: int = MOST) -> np.ndarray:
+    """Return at most so many steps of a run: the first hundred, and then evenly."""
+    if n <= most:
         return np.arange(n)
     first = np.arange(100)
-    others = np.linspace(100, n - 1, MOST - 100).round().astype(np.int64)
+    others = np.linspace(100, n - 1, most - 100).round().astype(np.int64)
     return np.unique([*first, *others])
 
 
 def of_schedule(schedule: Schedule, n: int, start: int = 0) -> Curve:
     """Return the curve of an lrlib schedule from an update on."""
-    at = np.arange(n)
+    at = spread(n, MOST_AT_ONCE)
     with np.errstate(all="ignore"):
         return Curve(
             at,
@@ -65,8 +67,9 @@ def of_schedule(schedule: Schedule, n: int, start: int = 0) -> Curve:
 
 def of_number(value: float, n: int) -> Curve:
     """Return the curve of a constant rate."""
-    at = np.arange(n)
-    return Curve(at, np.full(n, float(value)), np.full(len(later_steps(n)), value))
+    at = spread(n, MOST_AT_ONCE)
+    rates = np.full(len(at), float(value))
+    return Curve(at, rates, np.full(len(later_steps(n)), float(value)))
 
 
 # Keras's schedules -------------------------------------------------------------
@@ -254,10 +257,10 @@ def of_epochs(function: Callable[..., Any], epochs: int, first: float) -> Curve:
         again, _ = _called(own, min(n, 20), first, name)
         if not np.array_equal(again, rates[: len(again)]):
             curve.troubles.append(("LR115", "suspicious", {"name": name}))
-        beyond, later = 2 * n, later_steps(n)
-        longer, trouble = _called(copied(function), min(n + beyond, MOST), first, name)
-        if trouble is None and len(longer) > n:
-            curve.later = longer[np.minimum(later, len(longer) - 1)]
+        # Beyond the run, it is known only of a function that comes to rest.
+        longer, trouble = _called(copied(function), min(3 * n, MOST), first, name)
+        if trouble is None and len(longer) == 3 * n and len(set(longer[2 * n :])) == 1:
+            curve.later = longer[np.minimum(later_steps(n), len(longer) - 1)]
     return curve
 
 
