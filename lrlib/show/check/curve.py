@@ -51,7 +51,7 @@ def features(at: np.ndarray, rates: np.ndarray, n: int, later: Any) -> dict[str,
     good = np.where(finite, rates, 0.0)
     if not finite.any():
         finite[:] = True
-    values = good[finite]
+    values = _rounded(good[finite])
     places = at[finite]
     high, low = float(values.max()), float(values.min())
     size = max(abs(high), abs(low))
@@ -81,6 +81,12 @@ def features(at: np.ndarray, rates: np.ndarray, n: int, later: Any) -> dict[str,
     found |= _jump(places, values, size)
     found["compounds"] = _compounds(at, rates)
     return found | _afterwards(n, later, last, size)
+
+
+def _rounded(values: np.ndarray, size: float | None = None) -> np.ndarray:
+    """Return rates to 12 digits of the highest: the last depend on who computes."""
+    size = size or float(np.abs(values).max(initial=0.0))
+    return np.floor(values / size * 1e12 + 0.5) / 1e12 * size if size else values
 
 
 def _first(places: np.ndarray, where: np.ndarray, none: int = -1) -> int:
@@ -188,7 +194,7 @@ def _afterwards(n: int, later: Any, last: float, size: float) -> dict[str, Any]:
         "later_low": float(later.min()),
         "later_high": float(later.max()),
         "later_falls": int((later < highest - TURN * highest).any()),
-        "floor": floor,
+        "floor": float(_rounded(later[-1:], size)[0]),
         "settles": int(still.all()),
         "settles_at": _settling(later_steps(n)[: LATER + 1], differs) or n,
     }
