@@ -20,7 +20,7 @@ from lrlib.schedules.kinds import Choice, Inner, Inners, Number, Numbers
 from lrlib.schedules.schedule import definitions
 from lrlib.show.check import curve, report
 
-_OPERATORS = {
+_OPERATORS: dict[type, str] = {
     **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"},
     **{ast.FloorDiv: "//", ast.Mod: "%", ast.USub: "-", ast.UAdd: "+", ast.Not: "not"},
     **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=="},
@@ -29,6 +29,71 @@ _OPERATORS = {
 }
 #: Modules whose functions the page has itself.
 _PRIMITIVE = ("math", "operator", "itertools", "sympy", "numpy", "builtins", "typing")
+
+
+#: What the page offers to try: mistakes in print, and in public threads.
+EXAMPLES: list[dict[str, Any]] = [
+    {
+        "name": "decay_steps in epochs",
+        "text": "EPOCHS = 10\nschedule = keras.optimizers.schedules.CosineDecay(\n"
+        "    initial_learning_rate=0.1, decay_steps=EPOCHS)\n"
+        "optimizer = keras.optimizers.SGD(schedule)",
+        "samples": 60_000,
+        "batch_size": 32,
+        "epochs": 10,
+    },
+    {
+        "name": "it never decays",
+        "text": "schedule = keras.optimizers.schedules.PiecewiseConstantDecay(\n"
+        "    boundaries=[50_000, 80_000], values=[1.0, 0.5, 0.1])",
+        "samples": 55_000,
+        "batch_size": 32,
+        "epochs": 10,
+    },
+    {
+        "name": "warm-up without a target",
+        "text": "lr = keras.optimizers.schedules.CosineDecay(\n"
+        "    0.001, decay_steps=17_000, warmup_steps=1_750)",
+        "samples": 60_000,
+        "batch_size": 32,
+        "epochs": 10,
+    },
+    {
+        "name": "PolynomialDecay that rises",
+        "text": "schedule = tf.keras.optimizers.schedules.PolynomialDecay(\n"
+        "    initial_learning_rate=5e-5, decay_steps=345)",
+        "samples": 3_668,
+        "batch_size": 32,
+        "epochs": 3,
+    },
+    {
+        "name": "PyTorch's cosine, too short",
+        "text": "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        "scheduler = CosineAnnealingLR(optimizer, T_max=60)\n"
+        "for epoch in range(90):\n    train(model, train_loader, optimizer)\n"
+        "    scheduler.step()",
+        "samples": 50_000,
+        "batch_size": 128,
+        "epochs": 90,
+    },
+    {
+        "name": "warm-up longer than the run",
+        "text": "optimizer = AdamW(model.parameters(), lr=args.learning_rate)\n"
+        "scheduler = get_linear_schedule_with_warmup(\n    optimizer, "
+        "num_warmup_steps=10_000, num_training_steps=100_000)",
+        "samples": 3_668,
+        "batch_size": 16,
+        "epochs": 3,
+    },
+    {
+        "name": "a whole number as a rate",
+        "text": "schedule = keras.optimizers.schedules.ExponentialDecay(\n"
+        "    1, decay_steps=1_875, decay_rate=0.5)",
+        "samples": 60_000,
+        "batch_size": 32,
+        "epochs": 10,
+    },
+]
 
 
 def data() -> dict[str, Any]:
@@ -63,6 +128,7 @@ def data() -> dict[str, Any]:
         if definition.body.__module__ in (catalogue.__name__, composition.__name__)
     }
     return {
+        "examples": EXAMPLES,
         "rows": rows,
         "definitions": made,
         "modules": modules.found,

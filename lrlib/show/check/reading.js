@@ -60,7 +60,7 @@ export function read(text, data, parser, values = new Map()) {
 	if (facts.unsorted) found = { made: null, missing: [], schedule: facts.unsorted };
 	else if (alone) found = script.oneCall(statements[0][1]);
 	else found = script.whole(statements);
-	return { ...found, facts, shift: alone ? 2 : 0, cleaned };
+	return { ...found, facts, source, alone };
 }
 
 function clean(text) {
@@ -559,7 +559,7 @@ function factsOf(statements, data, source) {
 		for (const [key, value] of node[3]) given.set(key, value);
 		if (row.library === "keras") kerasFacts(name, given, constants, call);
 		if (name === "PiecewiseConstantDecay") unsorted = summed(given, constants);
-		where[name] = given;
+		where[name] = { given, node, library: row.library };
 	}
 	call.unsorted = +(unsorted !== null);
 	return { call, unsorted, unit: unitOf(calls, data, statements, source), where, constants, string: stringOptimizer(calls) };
