@@ -21,6 +21,7 @@ _getattr, _dir, __all__ = _lazy.attach(
         "schedules.catalogue": ["catalogue"],
         "schedules.composition": ["clip", "cycle", "join", "warmup"],
         "schedules.schedule": ["Schedule", "schedule"],
+        "show.check": ["check"],
         "show.explorer": ["explore"],
         "show.plotting": ["plot"],
         "show.sampling": ["sample"],
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from lrlib.schedules.composition import warmup as warmup
     from lrlib.schedules.schedule import Schedule as Schedule
     from lrlib.schedules.schedule import schedule as schedule
+    from lrlib.show.check import check as check
     from lrlib.show.explorer import explore as explore
     from lrlib.show.plotting import plot as plot
     from lrlib.show.sampling import sample as sample

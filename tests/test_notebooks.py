@@ -16,7 +16,7 @@ TAGS = {
     *("check", "solution", "hide-cell", "hide-input", "hide-output"),
     *("remove-cell", "remove-input", "remove-output"),
     *("raises-exception", "nbval-ignore-output"),
-    "paste",
+    *("fault", "paste"),
 }
 #: The five chapters, which have all of a chapter's parts.
 CHAPTERS = {"sgd", "adam", "cosine", "getting-the-rate", "adaptive"}

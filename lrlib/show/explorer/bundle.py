@@ -7,7 +7,7 @@ script for the book's pages, by `module` into an ES module for anywidget.
 A source module imports at its top, with nothing but line comments between, and exports
 what it declares, both in one form each and at the beginning of a line::
 
-    import { name, another } from "./module.js";
+    import { name, another } from "./module.js";     (or "../folder/module.js")
     export function name(...) {...}     (or async function, class, const)
 
 Each module becomes a function that runs once, in the order in which a browser would run
@@ -19,7 +19,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_IMPORT = re.compile(r'^import \{\s*([\w$,\s]+?),?\s*\} from "\./(\w+)\.js";\n', re.M)
+_IMPORT = re.compile(
+    r'^import \{\s*([\w$,\s]+?),?\s*\} from "(\.|\.\./\w+)/(\w+)\.js";\n', re.M
+)
 _HEAD = re.compile(rf"(?:[ \t]*\n|//.*\n|{_IMPORT.pattern})*", re.M)
 _EXPORT = re.compile(
     r"^export (?=(?:(?:async )?function|class|const) ([\w$]+)[\s(])", re.M
@@ -72,8 +74,8 @@ def _join(entry: Path) -> str:
                 "a function, class or const at the beginning of a line"
             )
         lines = []
-        for listed, stem in _IMPORT.findall(head[0]):
-            imported = path.with_name(f"{stem}.js")
+        for listed, folder, stem in _IMPORT.findall(head[0]):
+            imported = (path.parent / folder / f"{stem}.js").resolve()
             add(imported, (*importers, path))
             names = [name.strip() for name in listed.split(",")]
             for name in names:
@@ -91,5 +93,5 @@ def _join(entry: Path) -> str:
             + f"\nreturn Object.freeze({{ {', '.join(exports[path])} }});\n}})();\n"
         )
 
-    add(entry, ())
+    add(entry.resolve(), ())
     return "\n".join(texts)

@@ -1,0 +1,56 @@
+"""The check of a pasted schedule, on the published page that has it.
+
+Its script is joined from lrlib's modules, as the explorer's is, and
+what it reads texts by comes from lrlib as data. All of them are classic
+scripts: a browser loads no other from the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+import lrlib.show.check
+from lrlib.show.check.data import data
+from lrlib.show.explorer import bundle
+
+SOURCE = Path(lrlib.show.check.__file__).parent
+
+
+def write_files(app: Sphinx) -> None:
+    """Write the page's script, its data and its style."""
+    if app.builder.format != "html":
+        return
+    folder = Path(app.outdir) / "_static" / "check"
+    folder.mkdir(parents=True, exist_ok=True)
+    script = bundle.script(SOURCE / "checker.js")
+    (folder / "check.js").write_text(script, encoding="utf-8")
+    text = json.dumps(data(), separators=(",", ":"))
+    assigned = f"globalThis.lrlibCheck = {text};\n"
+    (folder / "data.js").write_text(assigned, encoding="utf-8")
+    shutil.copyfile(SOURCE / "check.css", folder / "check.css")
+
+
+def add_files(
+    app: Sphinx,
+    page: str,
+    template: str,
+    context: dict[str, Any],
+    _: Any,
+) -> None:
+    """Add them to a page that holds a check, and to no other."""
+    if 'class="lrlib-check"' in context.get("body", ""):
+        app.add_css_file("check/check.css")
+        for name in ("parser", "data", "check"):
+            app.add_js_file(f"check/{name}.js", loading_method="defer")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", write_files)
+    app.connect("html-page-context", add_files)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

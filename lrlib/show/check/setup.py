@@ -1,0 +1,756 @@
+"""What can be wrong around a schedule: the optimizer, the callbacks, what fit is given.
+
+It looks, and neither trains nor sets anything. Only what Keras has loaded already is
+used: this module is imported when there is a Keras object to look at.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from lrlib.show.check.calls import CannotCopy, copied, same_random_state
+from lrlib.show.check.curve import Run, rate
+from lrlib.training import inside
+from lrlib.training.optimizers import is_schedule, number, unwrap
+from lrlib.training.plateau import Plateau
+
+#: Trouble: a code, a severity, the numbers of its sentence.
+Trouble = tuple[str, str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class About:
+    """A finding about a setup: what it is called, says and leads to."""
+
+    title: str
+    severities: tuple[str, ...]
+    symptom: str
+    text: str
+    fix: str
+
+
+ABOUT: dict[str, About] = {
+    "LR101": About(
+        "the optimizer isn't the one that was built",
+        ("suspicious", "note"),
+        "string-optimizer",
+        "The model trains with {kind} and all its default settings, at a rate of "
+        "{rate}, as compile(optimizer={string!r}) makes it{other}.",
+        "Pass the optimizer itself: compile(optimizer={name}).",
+    ),
+    "LR102": About(
+        "fit has compiled another rate",
+        ("wrong",),
+        "swapped-schedule",
+        "fit has compiled its training step with another {what}, and keeps it: the one "
+        "that the optimizer has now is ignored.",
+        "Call model.compile(...) again after you change it.",
+    ),
+    "LR103": About(
+        "optimizer.lr was set",
+        ("wrong",),
+        "lr-assigned",
+        "optimizer.lr is {value}, which Keras 3 ignores: the rate is {rate}.",
+        "Set optimizer.learning_rate.",
+    ),
+    "LR104": About(
+        "a schedule and a callback that sets the rate",
+        ("wrong", "suspicious"),
+        "not-settable",
+        "The optimizer has a schedule, whose rate {callback} can't set: fit raises a "
+        "TypeError {when}.",
+        "Keep one of them, or use lrlib.Plateau, which works with a schedule.",
+    ),
+    "LR105": About(
+        "two callbacks that overwrite each other",
+        ("wrong", "suspicious"),
+        "cut-overwritten",
+        "{first} sets the rate at the beginning of every epoch, so what {second} has "
+        "set is gone by then.",
+        "Keep one of them, or let the function change the rate that it is given.",
+    ),
+    "LR106": About(
+        "early stopping comes before the plateau's cut",
+        ("suspicious",),
+        "early-stopping",
+        "EarlyStopping waits {stops} epochs without an improvement and {callback} "
+        "waits {patience}: training is over before the rate is cut.",
+        "Give EarlyStopping two or three times the patience of {callback}.",
+    ),
+    "LR107": About(
+        "a metric that fit won't log",
+        ("wrong",),
+        "val-loss-missing",
+        "{callback} monitors {monitor!r}, which fit won't log: it logs {logged}.",
+        "{advice}",
+    ),
+    "LR108": About(
+        "gradient accumulation: the schedule counts batches",
+        ("wrong", "note"),
+        "accumulation",
+        "With gradient_accumulation_steps={every} the schedule counts every batch, "
+        "{batches} in this run, and not its {updates} updates{so}.",
+        "Give lengths in batches: multiply them by {every}.",
+    ),
+    "LR109": About(
+        "steps_per_execution and callbacks of each batch",
+        ("suspicious",),
+        "steps-per-execution",
+        "With steps_per_execution={every}, {callback} is called around every "
+        "{every} updates, not around each.",
+        "Use a schedule for a rate that changes with every update.",
+    ),
+    "LR110": About(
+        "the optimizer has counted before",
+        ("suspicious",),
+        "reset-iterations",
+        "The optimizer has seen {count} batches, so the schedule goes on from there: "
+        "this run begins at a rate of {rate}.",
+        "For a new run, compile with a new optimizer, or call "
+        "optimizer.iterations.assign(0).",
+    ),
+    "LR111": About(
+        "a resumed run whose count is 0",
+        ("wrong",),
+        "initial-epoch",
+        "initial_epoch={epoch} doesn't move the schedule: the optimizer's count is 0, "
+        "so the rate starts anew at {rate}.",
+        "Restore the optimizer as well: load_model, or BackupAndRestore.",
+    ),
+    "LR112": About(
+        "weight decay ends with the rate",
+        ("note",),
+        "weight-decay-fades",
+        "weight_decay={decay} is multiplied by the rate, so it fades with it, to "
+        "{share} of what it was.",
+        "That's what most recipes mean.",
+    ),
+    "LR113": About(
+        "several optimizers in one",
+        ("suspicious", "note"),
+        "multioptimizer-alike",
+        "The optimizer is a MultiOptimizer, and its parts have rates of their own; "
+        "this report is about the first{so}.",
+        "Check each of optimizer.optimizers, and give each its schedule.",
+    ),
+    "LR114": About(
+        "a loss scale: skipped updates don't count",
+        ("note",),
+        "skipped-updates",
+        "The optimizer scales the loss, and an update that it skips after an overflow "
+        "doesn't advance the schedule.",
+        "A few skipped updates at the beginning are normal.",
+    ),
+    "LR115": About(
+        "a rate that counts its own calls",
+        ("wrong", "suspicious"),
+        "frozen",
+        "{name} keeps a state or draws random numbers: Keras calls it once, when it "
+        "compiles the training step, and other calls than the run's change it.",
+        "Compute the rate from the step alone.",
+    ),
+    "LR116": About(
+        "a function that can't be copied",
+        ("suspicious",),
+        "frozen",
+        "{name} has a state that can't be copied ({why}), so it wasn't called: it "
+        "would have changed what you train with.",
+        "Compute the rate from the step alone.",
+    ),
+    "LR117": About(
+        "a schedule that can't be saved",
+        ("note",),
+        "get-config",
+        "{name} has no get_config, so a model with it can't be saved.",
+        "Add get_config and register the class.",
+    ),
+    "LR118": About(
+        "a floor above the rate",
+        ("wrong",),
+        "plateau-never",
+        "{callback} has min_lr={floor}, and the rate is {rate}: it never cuts.",
+        "Give a min_lr far below the rate.",
+    ),
+    "LR119": About(
+        "a patience longer than the run",
+        ("suspicious",),
+        "plateau-never",
+        "{callback} can cut at the end of epoch {earliest} at the earliest, and the "
+        "run has {epochs} epochs.",
+        "Give a smaller patience.",
+    ),
+    "LR120": About(
+        "a function that returns no float",
+        ("wrong",),
+        "schedule-output",
+        "{name} returns {value} in epoch {epoch}, where LearningRateScheduler takes "
+        "only a float: fit raises a ValueError.",
+        "Return float(...) in every case.",
+    ),
+    "LR121": About(
+        "fit can't compute the rate",
+        ("wrong",),
+        "symbolic-bool",
+        "{name} fails where fit calls it: {error}",
+        "Compute with keras.ops from a step that is cast to a float, without if.",
+    ),
+    "LR122": About(
+        "a staircase that drops late",
+        ("note",),
+        "staircase-late",
+        "Compiled, Keras's staircase drops one update late, for the first time at "
+        "{step}.",
+        "lrlib.step(...).to_keras() drops at the very step.",
+    ),
+    "LR123": About(
+        "nothing to train",
+        ("wrong",),
+        "initial-epoch",
+        "initial_epoch={epoch} isn't below epochs={epochs}, so fit returns at once.",
+        "epochs is the number of the last epoch, not how many to add.",
+    ),
+    "LR124": About(
+        "a string in place of the optimizer",
+        ("wrong",),
+        "string-optimizer",
+        "compile(optimizer={string!r}) makes a new optimizer with default settings: "
+        "the one that the text builds is never used.",
+        "Pass the optimizer itself.",
+    ),
+    "LR125": About(
+        "a function as the rate",
+        ("note",),
+        "frozen",
+        "{name} is called once, when fit compiles its training step, and the rate "
+        "stays what it was then.",
+        "For a rate that changes, use a schedule.",
+    ),
+    "LR201": About(
+        "an unusual size",
+        ("note",),
+        "adam-rate",
+        "A rate of {rate} is {factor} times {side} what {kind} usually works with "
+        "({source}).",
+        "Sweep the rate: lrlib.find_learning_rate.",
+    ),
+}
+
+#: What is usable, and who says so: Keras's default, and what the book's race found.
+USABLE: dict[str, tuple[float, float, str]] = {
+    "SGD": (
+        0.01,
+        0.4,
+        "Keras's default is 0.01; the best in the book's race are 0.2 to 0.4",
+    ),
+    "Adam": (
+        0.001,
+        0.012,
+        "Keras's default is 0.001; the best in the book's race are 0.003 to 0.012",
+    ),
+}
+USABLE["AdamW"] = USABLE["Adam"]
+_FAR = 30
+
+_FIT = frozenset(inspect.signature(keras.Model.fit).parameters) - {"self"}
+
+
+def fit_arguments(given: Mapping[str, Any]) -> None:
+    """Refuse what `fit` doesn't take."""
+    if unknown := [name for name in given if name not in _FIT]:
+        raise TypeError(f"check: {unknown[0]} is no argument of check or of model.fit")
+
+
+# The optimizer -----------------------------------------------------------------
+
+
+@dataclass
+class Setup:
+    """A model or an optimizer, and what fit will be given.
+
+    Attributes:
+        model: the compiled model, or None.
+        optimizer: the one that holds the rate: not the wrapper around it.
+        outer: the one that the model has.
+        fit: the arguments of fit.
+        names: the optimizers among the caller's variables.
+
+    """
+
+    model: Any
+    outer: Any
+    fit: Mapping[str, Any]
+    names: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that holds the rate."""
+        if isinstance(self.outer, keras.optimizers.MultiOptimizer):
+            if not (parts := self.outer.optimizers):
+                raise ValueError(
+                    "check: which optimizers this MultiOptimizer has isn't known "
+                    "before training: give it an OptimizerMap, or check each of them"
+                )
+            return unwrap(parts[0])
+        return unwrap(self.outer)
+
+    @property
+    def source(self) -> Any:
+        """Where the rate comes from: a schedule, a function or a variable."""
+        return inside.source(self.optimizer)
+
+    @property
+    def count(self) -> int:
+        """How many batches the optimizer has seen."""
+        return inside.batches_seen(self.optimizer)
+
+    @property
+    def callbacks(self) -> list[Any]:
+        """The callbacks that fit is given."""
+        given = self.fit.get("callbacks") or []
+        if isinstance(given, keras.callbacks.CallbackList):
+            return list(given.callbacks)
+        return list(given) if isinstance(given, list | tuple) else [given]
+
+    def of(self, kind: type) -> list[Any]:
+        """Return the callbacks of a class."""
+        return [each for each in self.callbacks if isinstance(each, kind)]
+
+
+def setup_of(what: Any, fit: Mapping[str, Any], names: Mapping[str, Any]) -> Setup:
+    """Return the setup of a compiled model or of an optimizer.
+
+    Raises:
+        ValueError: the model isn't compiled.
+
+    """
+    if isinstance(what, keras.Model):
+        if not getattr(what, "compiled", False) or what.optimizer is None:
+            raise ValueError("check: compile the model first")
+        return Setup(what, what.optimizer, fit, names)
+    return Setup(None, what, fit, names)
+
+
+def is_setup(what: Any) -> bool:
+    """Return whether it is a model or an optimizer."""
+    return isinstance(what, keras.Model | keras.optimizers.Optimizer)
+
+
+def scheduler_function(setup: Setup) -> Any:
+    """Return the function of the LearningRateScheduler that sets the rate, or None."""
+    if is_schedule(setup.source):
+        return None
+    schedulers = setup.of(keras.callbacks.LearningRateScheduler)
+    return schedulers[-1].schedule if schedulers else None
+
+
+def troubles(
+    setup: Setup, run: Run, rates: np.ndarray, lengths: Mapping[str, Any]
+) -> Iterator[Trouble]:
+    """Yield what is wrong with a setup, in a run with these rates."""
+    yield from _of_optimizer(setup, run, rates, lengths)
+    if setup.model is not None:
+        yield from _of_model(setup, run)
+    yield from _of_callbacks(setup, run)
+    yield from _of_size(setup, rates)
+
+
+def _of_optimizer(
+    setup: Setup, run: Run, rates: np.ndarray, lengths: Mapping[str, Any]
+) -> Iterator[Trouble]:
+    optimizer, outer = setup.optimizer, setup.outer
+    scheduled = is_schedule(setup.source)
+    if "lr" in vars(optimizer):
+        now = rate(float(rates[0]))
+        yield "LR103", "wrong", {"value": _shown(optimizer.lr), "rate": now}
+    every = optimizer.gradient_accumulation_steps or 1
+    if every > 1 and scheduled:
+        updates = run.updates // every
+        early = any(x in (updates, updates + 1) for x in lengths["total"])
+        so = ": its length is that of the updates, so it is over too early"
+        yield (
+            "LR108",
+            "wrong" if early else "note",
+            {
+                "every": every,
+                "batches": f"{run.updates:,}",
+                "updates": f"{updates:,}",
+                "so": so if early else "",
+            },
+        )
+    decay = getattr(optimizer, "weight_decay", None)
+    if decay and rates[-1] < 0.05 * rates.max():
+        share = f"{100 * rates[-1] / rates.max():.2g} %"
+        yield "LR112", "note", {"decay": rate(float(decay)), "share": share}
+    if isinstance(outer, keras.optimizers.MultiOptimizer):
+        alike = [
+            each
+            for each in setup.of(keras.callbacks.LearningRateScheduler)
+            if _ignores_rate(each.schedule)
+        ]
+        so = ", and LearningRateScheduler gives all of them the same" if alike else ""
+        yield "LR113", "suspicious" if alike else "note", {"so": so}
+    if isinstance(outer, keras.optimizers.LossScaleOptimizer) and scheduled:
+        yield "LR114", "note", {}
+    if scheduled and (late := _late_staircase(setup.source, run.updates)) is not None:
+        yield "LR122", "note", {"step": f"{late:,}"}
+    resumed = int(setup.fit.get("initial_epoch") or 0)
+    restores = setup.of(keras.callbacks.BackupAndRestore)
+    varies = scheduled and not np.all(rates == rates[0])
+    if setup.count and not resumed and scheduled and not restores:
+        numbers = {"count": f"{setup.count:,}", "rate": rate(float(rates[0]))}
+        yield "LR110", "suspicious", numbers
+    if resumed and not setup.count and varies and not restores:
+        numbers = {"epoch": f"{resumed}", "rate": rate(float(rates[0]))}
+        yield "LR111", "wrong", numbers
+
+
+def _late_staircase(schedule: Any, n: int) -> int | None:
+    """Return the first drop that a compiler's 1/41 makes late, if there is one."""
+    steps = getattr(schedule, "decay_steps", None)
+    plain = type(schedule).__module__.startswith("keras.")
+    if not plain or not getattr(schedule, "staircase", False):
+        return None
+    if not isinstance(steps, int) or steps < 2:
+        return None
+    drops = np.arange(steps, n, steps, dtype=np.int64)
+    share = np.float32(1) / np.float32(steps)
+    late = np.floor(drops.astype(np.float32) * share) < drops // steps
+    return int(drops[late.argmax()]) if late.any() else None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return rate(float(value))
+    except (TypeError, ValueError):
+        return type(value).__name__
+
+
+# The model ---------------------------------------------------------------------
+
+
+def _of_model(setup: Setup, run: Run) -> Iterator[Trouble]:
+    yield from _of_default_optimizer(setup)
+    yield from _of_compiled_step(setup)
+    resumed, epochs = int(setup.fit.get("initial_epoch") or 0), run.epochs
+    if resumed and resumed >= epochs:
+        yield "LR123", "wrong", {"epoch": resumed, "epochs": epochs}
+
+
+def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
+    optimizer = setup.optimizer
+    kind = type(optimizer)
+    if is_schedule(setup.source) or callable(setup.source) or setup.count:
+        return
+    own, default = optimizer.get_config(), kind().get_config()
+    ignored = {"name"}
+    if any(own[k] != default[k] for k in own if k in default and k not in ignored):
+        return
+    others = {
+        name: other
+        for name, other in setup.names.items()
+        if other is not setup.outer and not other.built and not _is_default(other)
+    }
+    name, other = next(iter(others.items()), ("optimizer", None))
+    words = "" if other is None else f", and {name}, which you built, is never used"
+    yield (
+        "LR101",
+        "note" if other is None else "suspicious",
+        {
+            "kind": kind.__name__,
+            "rate": rate(number(optimizer.learning_rate)),
+            "string": kind.__name__.lower(),
+            "other": words,
+            "name": name,
+        },
+    )
+
+
+def _is_default(optimizer: Any) -> bool:
+    try:
+        own, default = optimizer.get_config(), type(optimizer)().get_config()
+        return all(own[k] == default.get(k) for k in own if k != "name")
+    except Exception:
+        return True
+
+
+def _of_compiled_step(setup: Setup) -> Iterator[Trouble]:
+    """Look whether what fit has compiled is what the optimizer has now."""
+    function = getattr(setup.model, "train_function", None)
+    if function is None or keras.backend.backend() != "tensorflow":
+        return
+    traced = [c for f in _tf_functions(function, ()) for c in _concrete(f)]
+    if not traced or setup.model.run_eagerly:
+        return
+    optimizer, source = setup.optimizer, setup.source
+    captured = {id(x) for c in traced for x in c.captured_inputs}
+    if id(_handle(optimizer._iterations)) not in captured:
+        yield "LR102", "wrong", {"what": "optimizer"}
+    elif not callable(source):
+        if id(_handle(source)) not in captured:
+            yield "LR102", "wrong", {"what": "rate"}
+    elif is_schedule(source):
+        own = _numbers_of_schedule(source)
+        if own is not None and not own <= _numbers(traced):
+            yield "LR102", "wrong", {"what": "rate"}
+
+
+def _handle(variable: Any) -> Any:
+    return getattr(variable.value, "handle", variable.value)
+
+
+def _tf_functions(function: Any, seen: tuple[int, ...]) -> Iterator[Any]:
+    if hasattr(function, "_list_all_concrete_functions"):
+        yield function
+        function = function.python_function
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            inner = cell.cell_contents
+        except ValueError:
+            continue
+        if callable(inner) and id(inner) not in seen and not _is_model(inner):
+            yield from _tf_functions(inner, (*seen, id(inner)))
+
+
+def _is_model(thing: Any) -> bool:
+    return isinstance(thing, keras.Model)
+
+
+def _concrete(function: Any) -> list[Any]:
+    return list(function._list_all_concrete_functions())
+
+
+def _numbers(functions: list[Any]) -> set[float]:
+    """Return the floating-point constants in graphs."""
+    import tensorflow as tf
+
+    kinds = (tf.float32.as_datatype_enum, tf.float64.as_datatype_enum)
+    found: set[float] = set()
+    for concrete in functions:
+        graph = concrete.graph.as_graph_def()
+        nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+        for node in nodes:
+            if node.op != "Const":
+                continue
+            tensor = node.attr["value"].tensor
+            if tensor.dtype in kinds:
+                values = tf.make_ndarray(tensor).ravel()
+                found |= {float(np.float32(v)) for v in values[:100]}
+    return found
+
+
+def _numbers_of_schedule(schedule: Any) -> set[float] | None:
+    import tensorflow as tf
+
+    try:
+        own = copied(schedule)
+        with same_random_state():
+            traced = tf.function(lambda t: own(t), autograph=False)
+            concrete = traced.get_concrete_function(tf.TensorSpec((), tf.int64))
+    except Exception:  # what can't be traced has another finding
+        return None
+    return _numbers([concrete])
+
+
+# The callbacks -----------------------------------------------------------------
+
+
+def _of_callbacks(setup: Setup, run: Run) -> Iterator[Trouble]:
+    schedulers = setup.of(keras.callbacks.LearningRateScheduler)
+    every = setup.of(keras.callbacks.ReduceLROnPlateau)
+    plateaus = [p for p in every if not isinstance(p, Plateau)]
+    epochs, scheduled = run.epochs, is_schedule(setup.source)
+    if scheduled:
+        for each in schedulers[:1]:
+            yield "LR104", "wrong", {"callback": _called(each), "when": "in epoch 1"}
+        for each in plateaus[:1]:
+            earliest = max(each.patience, 1) + 1
+            reached = not epochs or earliest <= epochs
+            when = f"when it first cuts, at the end of epoch {earliest} at the earliest"
+            if not reached:
+                when += f" (the run has {epochs})"
+            severity = "wrong" if reached else "suspicious"
+            yield "LR104", severity, {"callback": _called(each), "when": when}
+    else:
+        yield from _of_overwriting(schedulers, every)
+    for each in every:
+        yield from _of_plateau(setup, run, each, scheduled)
+    yield from _of_monitors(setup)
+    per_execution = getattr(setup.model, "steps_per_execution", 1) or 1
+    if per_execution > 1:
+        for each in setup.callbacks:
+            if _is_per_batch(each):
+                yield (
+                    "LR109",
+                    "suspicious",
+                    {"every": per_execution, "callback": _called(each)},
+                )
+
+
+def _called(callback: Any) -> str:
+    return type(callback).__name__
+
+
+def _of_overwriting(schedulers: list[Any], plateaus: list[Any]) -> Iterator[Trouble]:
+    for each in schedulers[:-1]:
+        if _ignores_rate(schedulers[-1].schedule):
+            another = f"another {_called(each)}"
+            numbers = {"first": _called(schedulers[-1]), "second": another}
+            yield "LR105", "wrong", numbers
+            break
+    if schedulers and plateaus and _ignores_rate(schedulers[-1].schedule):
+        numbers = {"first": _called(schedulers[-1]), "second": _called(plateaus[0])}
+        yield "LR105", "wrong", numbers
+    same = [p for p in plateaus if p.monitor == plateaus[0].monitor]
+    if len(same) > 1:
+        numbers = {"first": _called(same[0]), "second": f"another {_called(same[1])}"}
+        yield "LR105", "suspicious", numbers
+
+
+def _ignores_rate(function: Any) -> bool:
+    """Return whether a function of the epoch and the rate ignores the rate."""
+    try:
+        own = copied(function)
+    except CannotCopy:
+        return False
+    with same_random_state():
+        try:
+            return bool(own(3, 0.1) == own(3, 0.2))
+        except TypeError:
+            return True
+        except Exception:
+            return False
+
+
+def _of_plateau(
+    setup: Setup, run: Run, plateau: Any, scheduled: bool
+) -> Iterator[Trouble]:
+    name, epochs = _called(plateau), run.epochs
+    if not scheduled and not callable(setup.source):
+        now = number(setup.source)
+        if plateau.min_lr >= now:
+            numbers = {
+                "callback": name,
+                "floor": rate(float(plateau.min_lr)),
+                "rate": rate(now),
+            }
+            yield "LR118", "wrong", numbers
+    earliest = max(plateau.patience, 1) + 1
+    if epochs and earliest > epochs and not scheduled:
+        numbers = {
+            "callback": name,
+            "earliest": f"{earliest}",
+            "epochs": f"{epochs}",
+        }
+        yield "LR119", "suspicious", numbers
+    for stop in setup.of(keras.callbacks.EarlyStopping):
+        same = stop.monitor == plateau.monitor
+        if same and 0 < max(stop.patience, 1) <= max(plateau.patience, 1):
+            numbers = {
+                "stops": f"{stop.patience}",
+                "patience": f"{plateau.patience}",
+                "callback": name,
+            }
+            yield "LR106", "suspicious", numbers
+
+
+def _of_monitors(setup: Setup) -> Iterator[Trouble]:
+    if setup.model is None:
+        return
+    logged = _logged(setup)
+    watching = (
+        keras.callbacks.ReduceLROnPlateau,
+        keras.callbacks.EarlyStopping,
+    )
+    for each in setup.of(watching):  # type: ignore[arg-type]
+        if logged is not None and each.monitor not in logged:
+            bare = each.monitor.removeprefix("val_")
+            validates = any(name.startswith("val_") for name in logged)
+            advice = f"Monitor one of {', '.join(logged)}."
+            if each.monitor.startswith("val_") and bare in logged and not validates:
+                advice = "Give fit validation_data or validation_split."
+            yield (
+                "LR107",
+                "wrong",
+                {
+                    "callback": _called(each),
+                    "monitor": each.monitor,
+                    "logged": ", ".join(logged),
+                    "advice": advice,
+                },
+            )
+
+
+def _logged(setup: Setup) -> list[str] | None:
+    """Return the names that fit will log, or None where they aren't known."""
+    model = setup.model
+    config = getattr(model, "_compile_config", None)
+    if config is None or len(getattr(model, "outputs", None) or [0]) > 1:
+        return None
+    metrics = config.config.get("metrics")
+    weighted = config.config.get("weighted_metrics")
+    if isinstance(metrics, dict) or isinstance(weighted, dict):
+        return None
+    if type(model).train_step is not keras.Model.train_step:
+        return None
+    if any(isinstance(x, list | tuple) for x in (metrics or ())):
+        return None
+    names = ["loss"]
+    for each in [*(metrics or ()), *(weighted or ())]:
+        if isinstance(each, str):
+            names.append(each)
+        elif isinstance(each, keras.metrics.Metric):
+            names.append(each.name)
+        else:
+            names.append(getattr(each, "__name__", ""))
+    own = [m.name for m in getattr(model, "_metrics", []) or []]
+    names += [name for name in own if name not in names and name != "compile_metrics"]
+    validates = setup.fit.get("validation_data") is not None
+    if validates or float(setup.fit.get("validation_split") or 0):
+        names += [f"val_{name}" for name in names]
+    learning = setup.of(keras.callbacks.LearningRateScheduler)
+    learning += setup.of(keras.callbacks.ReduceLROnPlateau)
+    return [*dict.fromkeys(names), *(["learning_rate"] if learning else [])]
+
+
+def _is_per_batch(callback: Any) -> bool:
+    """Return whether a callback of the reader's does something around batches."""
+    kind, base = type(callback), keras.callbacks.Callback
+    if kind.__module__.split(".")[0] in ("keras", "lrlib"):
+        return False
+    hooks = (
+        *("on_train_batch_begin", "on_train_batch_end"),
+        *("on_batch_begin", "on_batch_end"),
+    )
+    return any(getattr(kind, hook) is not getattr(base, hook) for hook in hooks)
+
+
+# The size ----------------------------------------------------------------------
+
+
+def _of_size(setup: Setup, rates: np.ndarray) -> Iterator[Trouble]:
+    kind = type(setup.optimizer).__name__
+    known = rates[np.isfinite(rates) & (rates > 0)]
+    if kind not in USABLE or not len(known):
+        return
+    low, high, source = USABLE[kind]
+    peak = float(known.max())
+    factor = max(peak / high, low / peak)
+    if factor > _FAR:
+        yield (
+            "LR201",
+            "note",
+            {
+                "rate": rate(peak),
+                "factor": f"{math.floor(factor):,}",
+                "side": "above" if peak > high else "below",
+                "kind": kind,
+                "source": source,
+            },
+        )

@@ -1,0 +1,543 @@
+"""Each finding about a setup is true: Keras does what it says, and the fix ends it."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras.optimizers import SGD, Adam
+from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PolynomialDecay
+
+import lrlib
+from lrlib.show.check import setup as setups
+
+X = np.ones([8, 1], np.float32)
+RUN = {"samples": 8, "batch_size": 2}  # 4 updates an epoch
+callbacks = keras.callbacks
+
+
+def model_with(optimizer, **more):
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile(optimizer, "mse", **more)
+    return model
+
+
+def fit(model, epochs=1, **more):
+    return model.fit(X, X, batch_size=2, epochs=epochs, verbose=0, **more)
+
+
+def rates_of(model, epochs=1, **more):
+    record = lrlib.RecordLearningRate()
+    given = [*more.pop("callbacks", []), record]
+    fit(model, epochs, callbacks=given, **more)
+    return record.rates
+
+
+def codes(report):
+    return [each.code for each in report.findings if each.severity != "note"]
+
+
+def notes(report):
+    return [each.code for each in report.findings if each.severity == "note"]
+
+
+def checked(model, epochs=1, **more):
+    return lrlib.check(model, **RUN, epochs=epochs, **more)
+
+
+# The rates that it reports are those that fit uses ---------------------------------
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        0.25,
+        PolynomialDecay(0.5, 8, 0.0),
+        CosineDecay(0.0, 6, warmup_target=0.1, warmup_steps=2),
+        lrlib.warmup(lrlib.rex(0.1, 6), 2).to_keras(),
+    ],
+    ids=["a float", "PolynomialDecay", "CosineDecay", "a formula"],
+)
+def test_its_rates_are_those_of_fit(schedule):
+    model = model_with(SGD(schedule))
+    report = checked(model, epochs=2)
+    assert rates_of(model, epochs=2) == pytest.approx(report.rates, rel=1e-6, abs=1e-9)
+
+
+def test_the_rates_of_a_callback_are_those_of_fit():
+    scheduler = callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    model = model_with(SGD(0.5))
+    report = checked(model, epochs=3, callbacks=[scheduler])
+    used = rates_of(model, epochs=3, callbacks=[scheduler])
+    assert used == pytest.approx(report.rates)
+
+
+def test_it_changes_nothing():
+    model = model_with(Adam(PolynomialDecay(0.5, 8, 0.0)))
+    fit(model)
+    before = [np.array(v) for v in (*model.weights, *model.optimizer.variables)]
+    step = model.train_function
+    np.random.seed(3)  # noqa: NPY002
+    random.seed(3)
+    states = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    checked(model, epochs=2, callbacks=[callbacks.ReduceLROnPlateau()])
+    after = [np.array(v) for v in (*model.weights, *model.optimizer.variables)]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert model.train_function is step
+    now = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    assert now == states
+
+
+# The optimizer -------------------------------------------------------------------
+
+
+def test_LR101_compile_with_a_string_ignores_the_optimizer_that_was_built():
+    sgd = SGD(0.5)
+    model = model_with("sgd")
+    assert "LR101" in codes(lrlib.check(model, **RUN))
+    assert rates_of(model)[0] == pytest.approx(0.01)
+    assert not sgd.built
+
+    model = model_with(sgd)
+    assert "LR101" not in codes(lrlib.check(model, **RUN))
+    assert rates_of(model)[0] == pytest.approx(0.5)
+
+
+def test_LR101_a_string_alone_is_a_note():
+    report = lrlib.check(model_with("adam"), **RUN)
+    assert "LR101" in notes(report)
+    assert report.ok
+
+
+def swapped(old, new):
+    """Return how far one batch moves the weights after `old` became `new`."""
+    model = model_with(SGD(old))
+    start = [np.full([1, 1], 3.0), np.zeros(1)]
+    fit(model)
+    model.optimizer.learning_rate = new
+    model.set_weights(start)
+    found = codes(checked(model))
+    model.fit(X[:2], X[:2], batch_size=2, verbose=0)
+    return found, abs(model.get_weights()[1][0])
+
+
+def test_LR102_what_fit_has_compiled_is_what_moves_the_weights():
+    high, low = PolynomialDecay(0.5, 10**6, 0.5), PolynomialDecay(0.125, 10**6, 0.125)
+    same, as_high = swapped(high, PolynomialDecay(0.5, 10**6, 0.5))
+    found, ignored = swapped(high, low)
+    assert "LR102" in found
+    assert "LR102" not in same
+    assert ignored == pytest.approx(as_high)  # and not a quarter of it
+
+
+def test_LR102_another_optimizer_after_fit():
+    model = model_with(SGD(0.5))
+    fit(model)
+    assert "LR102" not in codes(checked(model))
+    model.optimizer = SGD(0.1)
+    assert "LR102" in codes(checked(model))
+
+
+def test_LR102_a_float_set_after_fit_is_used():
+    model = model_with(SGD(0.5))
+    fit(model)
+    model.optimizer.learning_rate = 0.25
+    assert "LR102" not in codes(checked(model))
+    assert rates_of(model)[0] == 0.25
+
+
+def test_LR103_optimizer_lr_changes_nothing():
+    model = model_with(SGD(0.5))
+    model.optimizer.lr = 0.001
+    assert "LR103" in codes(checked(model))
+    assert rates_of(model)[0] == 0.5
+
+    model = model_with(SGD(0.5))
+    model.optimizer.learning_rate = 0.125
+    assert "LR103" not in codes(checked(model))
+    assert rates_of(model)[0] == 0.125
+
+
+def test_LR108_with_gradient_accumulation_the_schedule_counts_batches():
+    model = model_with(SGD(PolynomialDecay(0.5, 2, 0.0), gradient_accumulation_steps=4))
+    assert "LR108" in codes(checked(model, epochs=2))
+    assert rates_of(model, epochs=2) == [0.0, 0.0]
+
+    model = model_with(SGD(PolynomialDecay(0.5, 8, 0.0), gradient_accumulation_steps=4))
+    report = checked(model, epochs=2)
+    assert "LR108" in notes(report)
+    assert report.ok
+    assert rates_of(model, epochs=2) == pytest.approx([0.3125, 0.0625])
+
+
+def test_LR110_a_second_fit_goes_on_where_the_first_has_stopped():
+    model = model_with(SGD(PolynomialDecay(0.5, 4, 0.125)))
+    fit(model)
+    report = checked(model)
+    assert "LR110" in codes(report)
+    assert report.rates[0] == 0.125
+    assert rates_of(model)[0] == 0.125
+
+    model.optimizer.iterations.assign(0)
+    report = checked(model)
+    assert "LR110" not in codes(report)
+    assert rates_of(model)[0] == 0.5
+
+
+def test_LR111_initial_epoch_does_not_move_the_schedule():
+    model = model_with(SGD(PolynomialDecay(0.5, 8, 0.0)))
+    report = checked(model, epochs=2, initial_epoch=1)
+    assert "LR111" in codes(report)
+    assert rates_of(model, epochs=2, initial_epoch=1)[0] == 0.5
+
+    model.optimizer.iterations.assign(4)
+    report = checked(model, epochs=2, initial_epoch=1)
+    assert "LR111" not in codes(report)
+    assert rates_of(model, epochs=2, initial_epoch=1)[0] == 0.25
+
+
+def test_LR112_weight_decay_fades_with_the_rate_which_is_a_note():
+    schedule = PolynomialDecay(0.5, 4, 0.0)
+    assert "LR112" in notes(checked(model_with(SGD(schedule, weight_decay=0.1)), 2))
+    assert "LR112" not in notes(checked(model_with(SGD(0.5, weight_decay=0.1)), 2))
+
+
+def test_LR114_a_loss_scale_is_a_note():
+    wrapped = keras.optimizers.LossScaleOptimizer(SGD(PolynomialDecay(0.5, 4, 0.0)))
+    report = checked(model_with(wrapped))
+    assert "LR114" in notes(report)
+    assert report.rates[1] == pytest.approx(0.375)
+    plain = checked(model_with(SGD(PolynomialDecay(0.5, 4, 0.0))))
+    assert "LR114" not in notes(plain)
+
+
+def test_LR122_a_staircase_of_Keras_drops_one_update_late():
+    late, punctual = (ExponentialDecay(1.0, n, 0.5, True) for n in (41, 40))
+    report = lrlib.check(SGD(late), steps=60)
+    assert "LR122" in notes(report)
+    assert "LR122" not in notes(lrlib.check(SGD(punctual), steps=60))
+    fast = tf.function(lambda t: late(t), autograph=False, jit_compile=True)
+    assert float(fast(tf.constant(41, tf.int64))) == 1.0  # and not 0.5
+
+
+def test_LR201_a_size_far_from_what_is_usual_is_a_note_with_its_source():
+    report = lrlib.check(Adam(1.0), steps=100)
+    (note,) = (each for each in report.findings if each.code == "LR201")
+    assert note.severity == "note"
+    assert "Keras's default is 0.001" in note.text
+    assert "LR201" not in notes(lrlib.check(Adam(0.001), steps=100))
+
+
+# Callables -----------------------------------------------------------------------
+
+
+class Counting(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that counts its own calls."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, step):
+        self.calls += 1
+        return 0.5 / self.calls
+
+    def get_config(self):
+        return {}
+
+
+class Branching(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule with a Python `if` on the step."""
+
+    def __call__(self, step):
+        if step < 3:
+            return 0.5
+        return 0.25
+
+
+class Plain(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule as it should be, but for get_config."""
+
+    def __call__(self, step):
+        return 0.5 / (1.0 + keras.ops.cast(step, "float32"))
+
+
+def test_LR115_a_schedule_that_counts_its_calls_stands_still():
+    schedule = Counting()
+    model = model_with(SGD(schedule))
+    assert "LR115" in codes(checked(model))
+    assert schedule.calls == 0
+    fit(model)
+    assert 1 <= schedule.calls < 4  # traced, and not called for each of 4 updates
+
+    assert "LR115" not in codes(checked(model_with(SGD(Plain()))))
+
+
+def test_LR115_a_function_with_a_state_as_the_rate():
+    state = {"rate": 0.5}
+
+    def halving():
+        state["rate"] *= 0.5
+        return state["rate"]
+
+    report = checked(model_with(SGD(halving)))
+    assert "LR115" in codes(report)
+    assert state == {"rate": 0.5}
+    constant = checked(model_with(SGD(lambda: 0.5)))
+    assert constant.ok
+    assert "LR125" in notes(constant)
+
+
+def test_LR116_what_can_not_be_copied_is_not_called():
+    def endless():
+        while True:
+            yield 0.5
+
+    rates, called = endless(), []
+
+    def function(epoch):
+        called.append(epoch)
+        return next(rates)
+
+    report = lrlib.check(function, **RUN, epochs=3)
+    assert "LR116" in codes(report)
+    assert called == []
+    assert "LR116" not in codes(lrlib.check(lambda epoch: 0.5, **RUN, epochs=3))
+
+
+def test_LR117_a_schedule_without_get_config_is_a_note():
+    model = model_with(SGD(Plain()))
+    assert "LR117" in notes(checked(model))
+    with pytest.raises(NotImplementedError, match="get_config"):
+        model.optimizer.get_config()
+    assert "LR117" not in notes(checked(model_with(SGD(lrlib.rex().to_keras()))))
+
+
+def test_LR120_a_function_must_return_a_float():
+    def whole(epoch):
+        return 1
+
+    report = lrlib.check(whole, **RUN, epochs=2)
+    assert "LR120" in codes(report)
+    with pytest.raises(ValueError, match="should be a float"):
+        fit(model_with(SGD(0.5)), callbacks=[callbacks.LearningRateScheduler(whole)])
+    assert "LR120" not in codes(lrlib.check(lambda epoch: 1.0, **RUN, epochs=2))
+
+
+def test_LR121_an_if_on_the_step_fails_in_fit():
+    model = model_with(SGD(Branching()))
+    assert "LR121" in codes(checked(model))
+    with pytest.raises(Exception, match="symbolic"):
+        fit(model)
+    assert "LR121" not in codes(checked(model_with(SGD(Plain()))))
+
+
+# Callbacks -----------------------------------------------------------------------
+
+
+def test_LR104_a_schedule_and_LearningRateScheduler():
+    scheduler = callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    model = model_with(SGD(PolynomialDecay(0.5, 4, 0.0)))
+    assert "LR104" in codes(checked(model, callbacks=[scheduler]))
+    with pytest.raises(TypeError, match="not settable"):
+        fit(model, callbacks=[scheduler])
+    assert "LR104" not in codes(checked(model_with(SGD(0.5)), callbacks=[scheduler]))
+
+
+def test_LR104_a_schedule_and_ReduceLROnPlateau_raise_at_the_epoch_it_says():
+    def plateau():
+        return callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=1e9)
+
+    def model():
+        return model_with(SGD(PolynomialDecay(0.01, 100, 0.0)))
+
+    report = checked(model(), epochs=5, callbacks=[plateau()])
+    (found,) = (each for each in report.findings if each.code == "LR104")
+    assert "end of epoch 3" in found.text
+    fit(model(), epochs=2, callbacks=[plateau()])
+    with pytest.raises(TypeError, match="not settable"):
+        fit(model(), epochs=3, callbacks=[plateau()])
+    ours = lrlib.Plateau("loss", patience=2)
+    assert "LR104" not in codes(checked(model(), epochs=5, callbacks=[ours]))
+
+
+def test_LR105_a_function_of_the_epoch_overwrites_the_plateaus_cuts():
+    def given(function):
+        plateau = callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9)
+        return [callbacks.LearningRateScheduler(function), plateau]
+
+    fixed, following = given(lambda epoch: 0.5), given(lambda epoch, rate: rate)
+    model = model_with(SGD(0.5))
+    assert "LR105" in codes(checked(model, epochs=4, callbacks=fixed))
+    assert set(rates_of(model, epochs=4, callbacks=fixed)) == {0.5}
+    assert "LR105" not in codes(checked(model, epochs=4, callbacks=following))
+    assert rates_of(model, epochs=4, callbacks=following)[-1] < 0.5
+
+
+def test_LR106_early_stopping_comes_before_the_cut():
+    def given(patience):
+        return [
+            callbacks.EarlyStopping("loss", patience=patience, min_delta=1e9),
+            callbacks.ReduceLROnPlateau("loss", patience=3, min_delta=1e9),
+        ]
+
+    model = model_with(SGD(0.5))
+    assert "LR106" in codes(checked(model, epochs=12, callbacks=given(2)))
+    assert len(set(rates_of(model, epochs=12, callbacks=given(2)))) == 1
+    model = model_with(SGD(0.5))
+    assert "LR106" not in codes(checked(model, epochs=12, callbacks=given(8)))
+    assert len(set(rates_of(model, epochs=12, callbacks=given(8)))) > 1
+
+
+def test_LR107_a_metric_that_fit_does_not_log():
+    plateau = [callbacks.ReduceLROnPlateau("val_loss", patience=1)]
+    model = model_with(SGD(0.5), metrics=["mae"])
+    report = checked(model, epochs=3, callbacks=plateau)
+    assert "LR107" in codes(report)
+    logged = fit(model).history
+    assert "val_loss" not in logged
+    kept = checked(model, epochs=3, callbacks=plateau, validation_split=0.25)
+    assert "LR107" not in codes(kept)
+    assert "val_loss" in fit(model, validation_split=0.25).history
+
+    accuracy = [callbacks.EarlyStopping("val_accuracy", mode="max")]
+    wrong = checked(model, callbacks=accuracy, validation_split=0.25)
+    assert "LR107" in codes(wrong)
+
+
+class PerBatch(callbacks.Callback):
+    """Counts how often it is called."""
+
+    calls = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls += 1
+
+
+def test_LR109_with_steps_per_execution_a_callback_sees_every_kth_update():
+    model, counting = model_with(SGD(0.5), steps_per_execution=4), PerBatch()
+    assert "LR109" in codes(checked(model, callbacks=[counting]))
+    fit(model, callbacks=[counting])
+    assert counting.calls == 1
+    assert "LR109" not in codes(checked(model_with(SGD(0.5)), callbacks=[PerBatch()]))
+
+
+def test_LR113_LearningRateScheduler_sets_all_optimizers_of_a_MultiOptimizer():
+    slow, fast = SGD(0.25, name="slow"), SGD(0.5, name="fast")
+    rates = keras.optimizers.OptimizerMap(slow, {".*/kernel": fast})
+    model = model_with(keras.optimizers.MultiOptimizer(rates))
+    alike = callbacks.LearningRateScheduler(lambda epoch: 0.125)
+    assert "LR113" in codes(checked(model, callbacks=[alike]))
+    fit(model, callbacks=[alike])
+    assert float(slow.learning_rate) == float(fast.learning_rate) == 0.125
+
+    scaled = callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    report = checked(model, callbacks=[scaled])
+    assert "LR113" not in codes(report)
+    assert "LR113" in notes(report)
+
+
+def test_LR118_a_floor_above_the_rate():
+    def plateau(floor):
+        return [
+            callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9, min_lr=floor)
+        ]
+
+    model = model_with(SGD(0.001))
+    assert "LR118" in codes(checked(model, epochs=4, callbacks=plateau(0.01)))
+    assert len(set(rates_of(model, epochs=4, callbacks=plateau(0.01)))) == 1
+    assert "LR118" not in codes(checked(model, epochs=4, callbacks=plateau(1e-5)))
+    assert len(set(rates_of(model, epochs=4, callbacks=plateau(1e-5)))) > 1
+
+
+def test_LR119_a_patience_longer_than_the_run():
+    def plateau(patience):
+        return [callbacks.ReduceLROnPlateau("loss", patience=patience, min_delta=1e9)]
+
+    model = model_with(SGD(0.5))
+    assert "LR119" in codes(checked(model, epochs=4, callbacks=plateau(10)))
+    assert len(set(rates_of(model, epochs=4, callbacks=plateau(10)))) == 1
+    assert "LR119" not in codes(checked(model, epochs=4, callbacks=plateau(2)))
+
+
+def test_LR123_an_initial_epoch_beyond_the_last():
+    model = model_with(SGD(0.5))
+    assert "LR123" in codes(checked(model, epochs=2, initial_epoch=2))
+    assert fit(model, epochs=2, initial_epoch=2).history == {}
+    assert "LR123" not in codes(checked(model, epochs=3, initial_epoch=2))
+
+
+# Curves, where Keras's own arithmetic is what is wrong ---------------------------
+
+
+def test_LR019_a_whole_number_makes_whole_numbers_of_the_rest():
+    report = lrlib.check(ExponentialDecay(1, 10, 0.5), steps=40)
+    assert "LR019" in codes(report)
+    np.testing.assert_array_equal(report.rates[1:], 0.0)
+    used = [float(ExponentialDecay(1, 10, 0.5)(tf.constant(t))) for t in range(40)]
+    assert used == pytest.approx(report.rates)
+    assert "LR019" not in codes(lrlib.check(ExponentialDecay(1.0, 10, 0.5), steps=40))
+
+
+def test_LR020_a_warm_up_without_a_target_is_none():
+    ignored = CosineDecay(0.1, 30, warmup_steps=10)
+    assert "LR020" in codes(lrlib.check(ignored, steps=30))
+    assert float(ignored(0)) == pytest.approx(0.1)
+    used = CosineDecay(0.0, 30, warmup_target=0.1, warmup_steps=10)
+    assert "LR020" not in codes(lrlib.check(used, steps=40))
+    assert float(used(0)) == 0.0
+
+
+def test_LR015_unsorted_boundaries_are_added_up():
+    unsorted = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [20, 10], [1.0, 0.5, 0.1]
+    )
+    report = lrlib.check(unsorted, steps=40)
+    assert "LR015" in codes(report)
+    assert report.rates[11] == pytest.approx(1.1)
+    text = "PiecewiseConstantDecay([20, 10], [1.0, 0.5, 0.1])"
+    read = lrlib.check(text, steps=40)
+    np.testing.assert_allclose(read.rates, report.rates, rtol=1e-6)
+
+
+def test_a_schedule_of_ones_own_is_sampled_and_the_report_says_so():
+    report = lrlib.check(Plain(), steps=50_000)
+    assert report.sampled
+    assert len(report.rates) <= 2_000
+    assert "sampled" in str(report)
+    assert report.rates[-1] == pytest.approx(0.5 / 50_000)
+
+
+# What it is given ------------------------------------------------------------------
+
+
+def test_a_dataset_of_known_length_gives_its_steps():
+    data = tf.data.Dataset.from_tensor_slices((X, X)).batch(2)
+    model = model_with(SGD(PolynomialDecay(0.5, 8, 0.0)))
+    assert len(lrlib.check(model, samples=data, epochs=2).rates) == 8
+    assert len(lrlib.check(model, x=data, epochs=2).rates) == 8
+    with pytest.raises(ValueError, match="assert_cardinality"):
+        lrlib.check(model, x=data.filter(lambda x, y: True), epochs=2)
+
+
+def test_arrays_and_a_split_give_the_steps_of_fit():
+    model = model_with(SGD(0.5))
+    report = lrlib.check(model, x=X, batch_size=2, epochs=3, validation_split=0.25)
+    assert len(report.rates) == 9
+    assert len(rates_of(model, epochs=3, validation_split=0.25)) == 9
+
+
+def test_a_model_that_is_not_compiled_is_refused():
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="compile"):
+        lrlib.check(model, steps=10)
+    with pytest.raises(TypeError, match="no_such"):
+        lrlib.check(model_with("sgd"), steps=10, no_such=3)
+
+
+def test_every_code_of_a_setup_has_a_test():
+    here = "\n".join(name for name in globals() if name.startswith("test_"))
+    in_texts = {"LR124"}  # in the corpus of texts
+    for code in setups.ABOUT.keys() - in_texts:
+        assert f"test_{code}" in here or code == "LR125", code
