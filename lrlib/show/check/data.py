@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from lrlib.libraries import names
+from lrlib.libraries import names, table
 from lrlib.schedules import catalogue, composition
 from lrlib.schedules.kinds import Choice, Inner, Inners, Number, Numbers
 from lrlib.schedules.schedule import definitions
@@ -102,7 +102,7 @@ def data() -> dict[str, Any]:
 
     string = ABOUT["LR124"]
     modules = _Modules()
-    functions = names.functions()
+    functions = table.WORDS
     rows = {}
     for name, row in names.rows().items():
         used = {n for n in row.uses if n in functions}
@@ -148,9 +148,9 @@ def data() -> dict[str, Any]:
 
 
 def _types() -> dict[str, str]:
-    from lrlib.libraries import script
+    from lrlib.libraries import transformers
 
-    return dict(script._TYPES)
+    return dict(transformers._TYPES)
 
 
 def _default(defaults: Any, name: str) -> Any:
@@ -191,7 +191,7 @@ class _Modules:
 
     def reference(self, function: Any) -> list[Any]:
         """Return where the page finds a function."""
-        if getattr(function, "__qualname__", "").endswith("made.<locals>.make"):
+        if getattr(function, "__qualname__", "").endswith("_made.<locals>.make"):
             inner = inspect.getclosurevars(function).nonlocals["definition"]
             return ["make", inner.name]
         module, name = function.__module__, function.__name__
