@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ import sympy
 
 import lrlib
 from lrlib.libraries import writing as ports
+from lrlib.libraries.inverse import _forms
+from lrlib.libraries.layout import names_in
+from lrlib.libraries.names import rows
 from lrlib.schedules.kinds import Rate, Steps
 from lrlib.schedules.schedule import from_config
 
@@ -87,6 +91,23 @@ def test_a_keras_text_is_short_and_names_its_parameters(name):
         used = {s.name for s in schedule.formula.free_symbols} - {"t"}
         for path in used:
             assert f"self.{path.replace('.', '_')}" in text
+
+
+@pytest.mark.parametrize("title", ["Keras", "PyTorch", "optax", "Transformers", "timm"])
+@pytest.mark.parametrize("name", lrlib.catalogue)
+def test_a_docstring_names_the_call_that_is_written(name, title):
+    """Or one that is only read, or a number where the library takes that."""
+    make, library = lrlib.catalogue[name], title.lower()
+    lines = make.definition.doc.splitlines()
+    said = [line for line in lines if line.startswith(f"{title}: ")]
+    variants = ports._variants(make(), library)
+    written = {call for _, way in variants for call in names_in(way)}
+    assert len(said) == 1 or not (said or written)
+    if said and said != [f"{title}: a number"]:
+        call = re.search(r"`(\w+)`", said[0])[1]
+        assert rows()[call].library == library
+        only_read = call not in {row.name for row, *_ in _forms(library)}
+        assert call in written or only_read
 
 
 def test_a_floor_that_would_be_0_is_written_as_0():

@@ -11,6 +11,7 @@ from typing import Any
 import sympy
 
 from lrlib.libraries.layout import statement
+from lrlib.libraries.table import Library
 from lrlib.schedules import formula
 from lrlib.schedules.printing import (
     JAX,
@@ -141,15 +142,15 @@ def _with_math(text: str) -> str:
     return f"import math\n\n{text}" if "math." in text else text
 
 
-def formula_text(framework: str, schedule: Schedule, stepping: str) -> str:
+def formula_text(library: Library, schedule: Schedule) -> str:
     """Return a text that makes the schedule from its formula."""
     used = {s.name for s in schedule.formula.free_symbols}
     paths = [path for path in schedule.numbers if path in used]
-    if framework == "keras":
+    if library.title == "Keras":
         return _keras_text(schedule, paths)
     names = _short_names(paths, _TAKEN)
     numbers = "".join(f"{name} = {{{path}}}\n" for path, name in names.items())
-    if framework == "optax":
+    if library.title == "optax":
         lines = ["t = jnp.asarray(count, jnp.float32)"]
         lines += _body(schedule, JAX, names, "return ")
         words = comment("optax has no function for this curve: this is its formula.")
@@ -158,16 +159,15 @@ def formula_text(framework: str, schedule: Schedule, stepping: str) -> str:
             "import jax.numpy as jnp\n\n"
             f"{numbers}\n\n{words}def schedule(count):\n{body}\n"
         )
-    library = {"pytorch": "PyTorch", "transformers": "Transformers"}[framework]
     body = textwrap.indent("\n".join(_body(schedule, MATH, names, "return ")), "    ")
     return _with_math(
         "import torch\nfrom torch.optim.lr_scheduler import LambdaLR\n\n"
         f"{numbers}\n\n"
-        f"{comment(f'{library} has no scheduler for this curve: its formula.')}"
+        f"{comment(f'{library.title} has no scheduler for this curve: its formula.')}"
         f"def rate(t):\n{body}\n\n\n"
         "# LambdaLR multiplies the optimizer's rate, which is 1 for that reason.\n"
         "optimizer = torch.optim.SGD(model.parameters(), lr=1.0)\n"
-        f"scheduler = LambdaLR(optimizer, rate)\n{stepping}"
+        f"scheduler = LambdaLR(optimizer, rate)\n{comment(library.stepping)}"
     )
 
 

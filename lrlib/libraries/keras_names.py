@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lrlib.libraries.meanings import m, staircase
-from lrlib.libraries.table import form, row, usually
+from lrlib.libraries.table import Library, form, row, usually
 from lrlib.schedules.schedule import Schedule
+
+LIBRARY = Library("Keras", "keras", prefix="keras.optimizers.schedules.")
 
 ROWS = (
     row(

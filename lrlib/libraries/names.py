@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
 
 from lrlib.libraries import keras_names, optax, pytorch, timm, transformers
-from lrlib.libraries.table import TABLE, Row
+from lrlib.libraries.table import TABLE, Row, keywords
 
 #: The libraries, by the name that `Schedule.code` has for them.
 LIBRARIES: dict[str, ModuleType] = {
@@ -52,19 +53,19 @@ def rows() -> dict[str, Row]:
     return {row.name: row for rows in TABLE.values() for row in rows}
 
 
-def _whole(library: str, row: Row) -> inspect.Signature:
-    """Return a call's signature with the parameters that all of its library have."""
-    parameters = dict(row.signature.parameters)
-    more = {"pytorch": ("last_epoch", "verbose"), "transformers": ("last_epoch",)}
-    for name, default in (("last_epoch", -1), ("verbose", False)):
-        if name in more.get(library, ()) and name not in parameters:
-            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-            parameters[name] = inspect.Parameter(name, kind, default=default)
-    return inspect.Signature(list(parameters.values()))
+def _whole(library: str, row: Row) -> Row:
+    """Return a row with its library, and with what all calls of that have."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    own = row.signature.parameters
+    also = keywords(LIBRARIES[library].LIBRARY.also)
+    more = [
+        inspect.Parameter(name, kind, default=ast.literal_eval(default))
+        for name, default in also.items()
+        if name not in own
+    ]
+    signature = inspect.Signature([*own.values(), *more])
+    return replace(row, library=library, signature=signature)
 
 
 for _library, _module in LIBRARIES.items():
-    TABLE[_library] = [
-        replace(row, library=_library, signature=_whole(_library, row))
-        for row in _module.ROWS
-    ]
+    TABLE[_library] = [_whole(_library, row) for row in _module.ROWS]

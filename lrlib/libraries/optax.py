@@ -15,9 +15,11 @@ from sympy import And, Gt
 from lrlib.libraries.inverse import MORE, Way, plain, symbolic, ways
 from lrlib.libraries.layout import text_of
 from lrlib.libraries.meanings import bound, check, sequence, staircase, through
-from lrlib.libraries.table import READ_ONLY, row, usually, word
+from lrlib.libraries.table import READ_ONLY, Library, row, usually, word
 from lrlib.schedules import composition as c
 from lrlib.schedules.schedule import Schedule
+
+LIBRARY = Library("optax", "optax", prefix="optax.")
 
 _DECAY = (
     "bounded(after(transition_begin, constant(init_value), "

@@ -11,9 +11,16 @@ from sympy import And, Gt, Le
 from lrlib.libraries.arithmetic import Refused
 from lrlib.libraries.inverse import MORE, Way, plain, symbolic, ways
 from lrlib.libraries.meanings import Wave, m, missing, staircase
-from lrlib.libraries.table import READ_ONLY, form, row, word
+from lrlib.libraries.table import READ_ONLY, Library, form, row, word
 from lrlib.schedules import composition as c
 from lrlib.schedules.schedule import Schedule
+
+LIBRARY = Library(
+    "PyTorch",
+    "torch.optim.lr_scheduler",
+    stepping="Call scheduler.step() after every update.",
+    also="last_epoch=-1, verbose=False",
+)
 
 ROWS = (
     row("StepLR(step_size, gamma=0.1)", "step(lr, step_size, gamma)"),

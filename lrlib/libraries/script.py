@@ -22,6 +22,7 @@ from lrlib.libraries.meanings import bound, missing, settled
 from lrlib.libraries.names import (
     FOLLOW_RESULTS,
     KERAS_RATES,
+    LIBRARIES,
     OPTAX_OPTIMIZERS,
     RATES,
     rows,
@@ -156,7 +157,7 @@ class Script(Reader):
         """Return what a call of a row makes."""
         call = _Call(node, *self.arguments(node, scope))
         optimizer = None
-        if row.library in ("pytorch", "transformers", "timm"):
+        if LIBRARIES[row.library].LIBRARY.stepping:
             optimizer = self.optimizer_of(call, 1 if row.name == "get_scheduler" else 0)
         try:
             given = row.signature.bind(*call.positional, **call.named).arguments

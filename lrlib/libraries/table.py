@@ -15,6 +15,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+
+@dataclass(frozen=True)
+class Library:
+    """A library whose calls are the rows of a file.
+
+    Attributes:
+        title: its name.
+        module: where its calls are imported from.
+        prefix: what its calls are written with; empty where each is imported by name.
+        stepping: how a scheduler of it is moved on; empty where its calls make
+            functions of the step, and need no optimizer.
+        functions: whether it takes any function of the step.
+        also: the parameters that all of its calls have, as keyword arguments.
+
+    """
+
+    title: str
+    module: str
+    prefix: str = ""
+    stepping: str = ""
+    functions: bool = True
+    also: str = ""
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: What a meaning may call, by name.

@@ -21,10 +21,17 @@ from lrlib.libraries.meanings import (
     stairs,
     warm,
 )
-from lrlib.libraries.table import form, row, usually, word
+from lrlib.libraries.table import Library, form, row, usually, word
 from lrlib.schedules import composition as c
 from lrlib.schedules import formula
 from lrlib.schedules.schedule import Schedule
+
+LIBRARY = Library(
+    "timm",
+    "timm.scheduler",
+    stepping="Call scheduler.step_update(t) before update t, the first of which is 0.",
+    functions=False,
+)
 
 _NOISE = (
     "t_in_epochs=True, noise_range_t=None, noise_pct=0.67, noise_std=1.0, noise_seed=42"
@@ -268,6 +275,9 @@ def timm_factory(lr: float, given: Mapping[str, Any]) -> Any:
             return _bound("Poly", lr, power=power, **again, **k_decay, **scheduler)
         case "step":
             return _bound("Step", lr, decay_t=decay_t, **rate, **scheduler)
+        case "constant":
+            rate["decay_rate"] = 1.0
+            return _bound("Step", lr, decay_t=1, **rate, **scheduler)
         case "multistep":
             milestones = [each * unit for each in given["decay_milestones"]]
             return _bound("MultiStep", lr, decay_t=milestones, **rate, **scheduler)

@@ -9,10 +9,17 @@ import sympy
 from lrlib.libraries.arithmetic import exact
 from lrlib.libraries.by_formula import of_expression
 from lrlib.libraries.meanings import Wave, bound, check, m, missing, warm, wave
-from lrlib.libraries.table import READ_ONLY, form, row, usually, word
+from lrlib.libraries.table import READ_ONLY, Library, form, row, usually, word
 from lrlib.schedules import composition as c
 from lrlib.schedules import formula
 from lrlib.schedules.schedule import Schedule
+
+LIBRARY = Library(
+    "Transformers",
+    "transformers",
+    stepping="Call scheduler.step() after every update.",
+    also="last_epoch=-1",
+)
 
 _DECAYS = "num_warmup_steps, num_training_steps"
 _STEPS = "num_training_steps - num_warmup_steps"

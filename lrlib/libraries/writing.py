@@ -19,43 +19,25 @@ from lrlib.libraries.formulas import comment, formula_text
 from lrlib.libraries.inverse import PLACEHOLDER, Way, plain, term, ways
 from lrlib.libraries.layout import names_in, text_of
 from lrlib.libraries.names import LIBRARIES
+from lrlib.libraries.table import Library
 from lrlib.schedules import formula
 from lrlib.schedules.schedule import Schedule
 
 #: The libraries that `Schedule.code` writes for.
 FRAMEWORKS = tuple(LIBRARIES)
 
-#: How the schedulers of a library are moved on.
-_STEPPING = {
-    "pytorch": "Call scheduler.step() after every update.",
-    "transformers": "Call scheduler.step() after every update.",
-    "timm": "Call scheduler.step_update(t) before update t, the first of which is 0.",
-}
-_MODULES = {
-    "pytorch": "torch.optim.lr_scheduler",
-    "transformers": "transformers",
-    "timm": "timm.scheduler",
-}
-_MISSING = {
-    "timm": "timm has no scheduler that makes {}, and none that takes a function; "
-    'code("pytorch") has one',
-}
 
-
-def _way_text(framework: str, way: Way) -> str:
+def _way_text(library: Library, way: Way) -> str:
     note = comment(way.note)
-    if framework == "keras":
-        call = text_of(way, "keras.optimizers.schedules.")
-        return f"import keras\n\n{note}schedule = {call}\n"
-    if framework == "optax":
-        call = text_of(way, "optax.")
-        return f"import optax\n\n{note}{way.setup}schedule = {call}\n"
-    call = text_of(way, first="optimizer")
+    call = text_of(way, library.prefix, "optimizer" if library.stepping else "")
+    if not library.stepping:
+        made = f"{note}{way.setup}schedule = {call}\n"
+        return f"import {library.module}\n\n{made}"
     names = ", ".join(sorted(set(names_in(way))))
     return (
-        f"import torch\nfrom {_MODULES[framework]} import {names}\n\n"
+        f"import torch\nfrom {library.module} import {names}\n\n"
         f"optimizer = torch.optim.SGD(model.parameters(), lr={plain(way.lr)})\n"
-        f"{note}scheduler = {call}\n{comment(_STEPPING[framework])}"
+        f"{note}scheduler = {call}\n{comment(library.stepping)}"
     )
 
 
@@ -69,7 +51,7 @@ def _variants(schedule: Schedule, framework: str) -> list[tuple[Any, Way | None]
         variants.append((way.when, way))
         if way.when == sympy.true:
             return variants
-    if framework not in _MISSING:
+    if LIBRARIES[framework].LIBRARY.functions:
         variants.append((sympy.true, None))
     return variants
 
@@ -97,7 +79,10 @@ def _chosen(schedule: Schedule, framework: str) -> Way | None:
     for condition, way in _variants(schedule, framework):
         if _with_numbers(condition, schedule) == True:  # noqa: E712
             return way
-    raise LookupError(_MISSING[framework].format(schedule))
+    raise LookupError(
+        f"{LIBRARIES[framework].LIBRARY.title} has no scheduler that makes {schedule}, "
+        'and none that takes a function; code("pytorch") has one'
+    )
 
 
 def _with_numbers(e: Any, schedule: Schedule) -> Any:
@@ -111,9 +96,8 @@ def _with_numbers(e: Any, schedule: Schedule) -> Any:
 
 
 def _template(schedule: Schedule, framework: str, way: Way | None) -> str:
-    if way is None:
-        return formula_text(framework, schedule, comment(_STEPPING.get(framework, "")))
-    return _way_text(framework, way)
+    library = LIBRARIES[framework].LIBRARY
+    return formula_text(library, schedule) if way is None else _way_text(library, way)
 
 
 def code_variants(schedule: Schedule, framework: str) -> list[tuple[Any, str]]:

@@ -469,6 +469,8 @@ def knee(
     The flat part is for finding a wide minimum, the line for getting to its bottom.
 
     Source: Iyer et al., 2023, arXiv:2003.03977
+    optax: `join_schedules` of `constant_schedule` and `linear_schedule`
+    Transformers: `get_wsd_schedule` with `decay_type="linear"`
     timm: `WSDLRScheduler` with `decay_fn="linear"`
     """
     fall_begins = (explore_steps, initial_learning_rate)
@@ -497,8 +499,9 @@ def warmup_cosine(
 
     Source: Goyal et al., 2017, arXiv:1706.02677, for the warm-up
     Keras: `CosineDecay` with `warmup_target`
+    PyTorch: `SequentialLR` of `LinearLR` and `CosineAnnealingLR`
     optax: `warmup_cosine_decay_schedule`
-    Transformers: `get_cosine_schedule_with_warmup`
+    Transformers: `get_cosine_with_min_lr_schedule_with_warmup`
     timm: `CosineLRScheduler` with `warmup_t` and `warmup_prefix=True`
     """
     climb = warmup_target - initial_learning_rate

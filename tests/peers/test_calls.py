@@ -146,7 +146,10 @@ PARTICULAR = {
     },
     "StepLRScheduler": {"decay_t": (1, 4, 2.5)},
     "create_scheduler_v2": {
-        "sched": ("cosine", "tanh", "poly", "step", "multistep", "wsd", "rsqrt"),
+        "sched": (
+            *("cosine", "tanh", "poly", "step", "multistep", "wsd", "rsqrt"),
+            "constant",
+        ),
         "num_epochs": (5, 12, 40),
         "decay_epochs": (3, 7, 2.5),
         "decay_milestones": ([3, 8], [5]),
