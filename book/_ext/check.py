@@ -8,9 +8,12 @@ scripts: a browser loads no other from the disk.
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from sphinx.application import Sphinx
 
@@ -19,6 +22,13 @@ from lrlib.show.check.data import data
 from lrlib.show.explorer import bundle
 
 SOURCE = Path(lrlib.show.check.__file__).parent
+#: A schedule that a cell shows: how long its curve is, and its call.
+SHOWN = re.compile(
+    r'(<div class="lrlib-schedule">.*?at step ([\d,]+)"'
+    r".*?<code>(\w+\(.*?\))</code>)",
+    re.DOTALL,
+)
+CALL = re.compile(r"(?<![\w.'])([a-z]\w*)\(")
 
 
 def write_files(app: Sphinx) -> None:
@@ -43,10 +53,28 @@ def add_files(
     _: Any,
 ) -> None:
     """Add them to a page that holds a check, and to no other."""
+    if "body" in context:
+        context["body"] = SHOWN.sub(add_link, context["body"])
     if 'class="lrlib-check"' in context.get("body", ""):
         app.add_css_file("check/check.css")
         for name in ("parser", "data", "check"):
             app.add_js_file(f"check/{name}.js", loading_method="defer")
+
+
+def add_link(shown: re.Match[str]) -> str:
+    """Put a link to the check below a schedule that a cell shows."""
+    html, steps, code = shown.groups()
+    text = unescape(code)
+    if "by_formula(" in text:  # the check has no name for it
+        return html
+    numbers = {"batch_size": 32, "epochs": 1}
+    query = {
+        "text": CALL.sub(r"lrlib.\1(", text),
+        "samples": 32 * int(steps.replace(",", "")),
+        **numbers,
+    }
+    address = escape(f"check.html#{urlencode(query)}", quote=True)
+    return f'{html} <a href="{address}">Check it in my run</a>'
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

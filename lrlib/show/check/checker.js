@@ -241,7 +241,7 @@ class Checker {
 			const number = svg("text", { x: x + (before ? -9 : 9), y: Math.max(y - 8 - 15 * row, 12), "text-anchor": before ? "end" : "start" }, `${i + 1}`);
 			return svg("g", { class: severity }, svg("circle", { cx: x, cy: y, r: 5 }), number);
 		});
-		this.marks.replaceChildren(...marks.filter(Boolean));
+		this.marks.replaceChildren(...marks.filter(Boolean).reverse());
 	}
 }
 

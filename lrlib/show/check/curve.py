@@ -703,7 +703,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "A length of {length:count} is the number of epochs, but the schedule counts "
         "updates, of which the run has {n:count}: at update {length:count}, after "
         "{length / n:percent} of the run, it's as far as it should be at the end.",
-        "Multiply by the {steps_per_epoch:plain} updates of an epoch: "
+        "Multiply by the {steps_per_epoch:count} updates of an epoch: "
         "{length * steps_per_epoch:plain}.",
         "over-early",
         wrong="counts_epochs == 1",

@@ -7,7 +7,7 @@
 import { Refused, unparse } from "./python.js";
 import { compile } from "../explorer/formulas.js";
 
-const [MOST_NODES, MOST_ENTRIES, DEEPEST] = [300_000, 20_000, 200];
+const [MOST_NODES, MOST_ENTRIES, DEEPEST] = [20_000, 20_000, 200];
 
 /** What depends on the step: a formula as formulas.js takes it. */
 export class Tree {
@@ -149,6 +149,7 @@ function ofSequences(sign, left, right) {
 		return typeof list === "string" ? repeated.join("") : repeated.flat();
 	}
 	if (Array.isArray(left) !== Array.isArray(right)) refuse("can't add a list and something else");
+	if (left.length + right.length > MOST_ENTRIES) refuse("a list of the text is too long");
 	return typeof left === "string" ? left + right : [...left, ...right];
 }
 

@@ -4,14 +4,10 @@
 /** A text that can't be read, in a sentence. */
 export class Refused extends Error {}
 
-const LONGEST = 100_000;
 const DEEPEST = 60;
 
 /** Parse a text; return its statements, or throw `Refused`. */
 export function parse(text, parser) {
-	if (text.length > LONGEST) {
-		throw new Refused(`the text is longer than ${LONGEST} characters: paste only the part with the schedule`);
-	}
 	if (deepest(text) > DEEPEST) throw new Refused("the text is nested too deeply");
 	const whole = new Reader(text, parser);
 	if (whole.error === null) {

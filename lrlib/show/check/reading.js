@@ -22,6 +22,7 @@ import {
 } from "./evaluate.js";
 import { parse, Refused, unparse } from "./python.js";
 
+const LONGEST = 100_000;
 const OPTIMIZER = /(^|[_.])opt(im|imizer|imiser)?s?(\d*|_\w*)$/i;
 const LOOKS = /^[A-Z]\w*(Schedule[r]?|LR|Warmup\w*|Anneal\w*|Decay\w*)$/;
 const FACTORY = /^(get|make|build|create)_\w*(schedule|scheduler)\w*$/;
@@ -51,6 +52,7 @@ class Made {
 
 /** Read a text: what it means, or what it leaves open. */
 export function read(text, data, parser, values = new Map()) {
+	if (text.length > LONGEST) throw new Refused("the text is too long: paste only the part with the schedule");
 	const cleaned = clean(text);
 	if (!cleaned.trim()) throw new Refused("paste a line with a schedule");
 	const { statements, text: source, alone } = parse(cleaned, parser);
@@ -60,7 +62,7 @@ export function read(text, data, parser, values = new Map()) {
 	if (facts.unsorted) found = { made: null, missing: [], schedule: facts.unsorted };
 	else if (alone) found = script.oneCall(statements[0][1]);
 	else found = script.whole(statements);
-	return { ...found, facts, source, alone };
+	return { ...found, facts, source, alone, used: script.library.used };
 }
 
 function clean(text) {
@@ -224,6 +226,9 @@ class Script extends Evaluator {
 		const own = callee[0] === "name" ? scope.find(name) : undefined;
 		if (own !== undefined && (typeof own === "function" || own instanceof Made)) return this.applied(own, node, scope);
 		if (Object.hasOwn(this.data.rows, name)) return this.keep(this.ofRow(name, node, scope));
+		if (unparse(callee) === `lrlib.${name}` && Object.hasOwn(this.data.definitions, name)) {
+			return this.keep(this.ofOurs(name, node, scope));
+		}
 		if (this.data.refused.includes(name)) throw new Refused(`${name} follows results: what it does isn't in the text`);
 		if (name === "LambdaLR" || name === "MultiplicativeLR") return this.keep(this.ofLambda(name, node, scope));
 		if (name === "LearningRateScheduler") return this.ofCallback(node, scope);
@@ -233,6 +238,18 @@ class Script extends Evaluator {
 		if (this.isOptimizer(name, node)) return this.ofOptimizer(name, node, scope);
 		if ((LOOKS.test(name) || FACTORY.test(name)) && !HARMLESS.includes(name) && !/config/i.test(name)) this.refused.push(name);
 		return this.ofFunction(name, node, scope);
+	}
+
+	/** What a call of lrlib makes: the book's schedules are written so. */
+	ofOurs(name, node, scope) {
+		const { positional, named } = this.arguments(node, scope);
+		const values = [...positional, ...named.values()];
+		const parts = values.flatMap(partsOf);
+		for (const part of parts) part.used = true;
+		const texts = [...new Set([...values.flatMap(unknowns), ...parts.flatMap((part) => part.missing)])];
+		if (texts.length) return new Made(null, texts, null, name);
+		const given = new Named([...named].map(([key, value]) => [key, plain(value)]));
+		return new Made(this.library.make(name)(...positional.map(plain), given), [], null, name);
 	}
 
 	/** The value of a function of the text, or of a schedule at a step. */
@@ -541,14 +558,18 @@ function plain(value) {
 function factsOf(statements, data, source) {
 	const calls = new Map();
 	const constants = new Map();
+	let [unsorted, ours] = [null, false];
 	const walk = (node) => {
 		if (!Array.isArray(node)) return;
-		if (node[0] === "call") calls.set(unparse(node[1]).split(".").pop(), node);
+		if (node[0] === "call") {
+			const name = unparse(node[1]);
+			if (name.startsWith("lrlib.")) ours = true;
+			calls.set(name.split(".").pop(), node);
+		}
 		if (node[0] === "=" && node[1][0] === "name") constants.set(node[1][1], node[2]);
 		node.forEach(walk);
 	};
 	walk(statements);
-	let unsorted = null;
 	const call = { integer: 0, idle_warmup: 0, unsorted: 0, keras: 0, alpha: 0, asks: 0 };
 	const where = {};
 	for (const [name, node] of calls) {
@@ -562,7 +583,7 @@ function factsOf(statements, data, source) {
 		where[name] = { given, node, library: row.library };
 	}
 	call.unsorted = +(unsorted !== null);
-	return { call, unsorted, unit: unitOf(calls, data, statements, source), where, constants, string: stringOptimizer(calls) };
+	return { call, unsorted, unit: ours ? "update" : unitOf(calls, data, statements, source), where, constants, string: stringOptimizer(calls) };
 }
 
 const literal = (node, constants) => {

@@ -2,6 +2,7 @@
 // `spec`, what there is, and `state`, what is dialed in: an anywidget model, or the plain
 // object of page.js.
 
+import { callOf, checkAddress } from "../check/address.js";
 import { linearAxis, logAxis } from "./axes.js";
 import { Chart, TOP, extent } from "./chart.js";
 import { makeControl } from "./controls.js";
@@ -203,6 +204,11 @@ class Explorer {
 			this.copy(location.href, "The link");
 		};
 		if (this.page) buttons.push(button({ onclick: link }, "Copy link"));
+		const toCheck = () => {
+			const { schedule, params, view } = this.state;
+			location.assign(checkAddress(callOf(schedule, this.entry.controls, params), view));
+		};
+		if (this.page) buttons.push(button({ onclick: toCheck }, "Check it in my run"));
 
 		this.view = {};
 		for (const control of this.spec.view) {
