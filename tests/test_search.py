@@ -201,7 +201,9 @@ def test_a_result_shows_page_section_and_the_sentence_with_the_words(dialog):
     paste(dialog, "patience min_delta wrong by one")
     first = dialog.locator(RESULTS["dialog"]).first
     assert first.locator(".book-search-where").inner_text() == "Adaptive learning rates"
-    assert first.locator(".book-search-title").inner_text() == "How it counts"
+    assert first.locator(".book-search-title").inner_text() == (
+        "How it counts: patience, cooldown, min_delta"
+    )
     excerpt = first.locator(".book-search-excerpt")
     assert "easy to get wrong by one" in excerpt.inner_text()
     marked = excerpt.locator("mark").all_inner_texts()
