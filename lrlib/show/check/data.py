@@ -105,7 +105,7 @@ def data() -> dict[str, Any]:
     functions = table.WORDS
     rows = {}
     for name, row in names.rows().items():
-        used = {n for n in row.uses if n in functions}
+        used = {n for n in row.uses if n in functions and n not in _PYTHON_ONLY}
         rows[name] = {
             "library": row.library,
             "parameters": [
@@ -114,6 +114,7 @@ def data() -> dict[str, Any]:
             ],
             "meaning": expression(row.meaning),
             "uses": sorted(row.uses),
+            "python_only": bool(row.uses & _PYTHON_ONLY),
             "calls": {n: modules.reference(functions[n]) for n in sorted(used)},
         }
     made = {
@@ -244,6 +245,8 @@ class _Modules:
 
 #: Functions of lrlib about SymPy's expressions, which the page has for its trees.
 _OWN = {"exact", "expression", "missing", "moved", "of_expression", "part", "settled"}
+#: Words of meanings that work on rows or signatures, which the page doesn't have.
+_PYTHON_ONLY = {"by_type", "sgdr", "timm_factory"}
 
 
 @cache
@@ -316,7 +319,7 @@ def statement(node: ast.stmt) -> list[Any]:
             return ["=", expression(target), expression(value)]
         case ast.AnnAssign():
             return ["pass"]
-        case ast.AugAssign(target=target, op=op, value=value):
+        case ast.AugAssign(target=target, op=op, value=value) if type(op) in _OPERATORS:
             name = _OPERATORS[type(op)]
             left = expression(target)
             return ["=", left, ["operation", name, left, expression(value)]]

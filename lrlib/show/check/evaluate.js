@@ -46,6 +46,11 @@ export class Wave {
 	upTo(steps) {
 		return steps !== null && steps <= this.last + 1 ? this.decay : this.for_ever;
 	}
+
+	/** The same with something put in front of it. */
+	later(put, steps) {
+		return new Wave(put(this.decay), put(this.for_ever), this.last + steps);
+	}
 }
 
 export const settled = (schedule, steps = null) =>
@@ -664,7 +669,10 @@ export class Evaluator {
 		}
 		if (Array.isArray(value) && name === "append") return (each) => void value.push(each);
 		if (value instanceof Schedule && (name === "name" || name === "params")) return value[name];
-		if (value instanceof Wave && ["decay", "for_ever", "last"].includes(name)) return value[name];
+		if (value instanceof Wave) {
+			if (["decay", "for_ever", "last"].includes(name)) return value[name];
+			if (name === "later") return (put, steps) => value.later(put, steps);
+		}
 		return this.other(["name", unparse(["attribute", owner, name])], scope);
 	}
 

@@ -387,7 +387,8 @@ class Script extends Evaluator {
 
 	meaning(name, row, given, lr) {
 		const scope = new Scope(null, (key) => (Object.hasOwn(row.calls, key) ? this.library.reference(row.calls[key]) : this.library.builtin(key)));
-		if (row.calls.by_type || row.uses.includes("by_type")) return this.byType(lr, given);
+		if (row.uses.includes("by_type")) return this.byType(lr, given);
+		if (row.python_only) throw new Refused(`${name}: ${PYTHON_ONLY}`);
 		for (const [key, fallback] of row.parameters) scope.names.set(key, given.has(key) ? given.get(key) : fallback);
 		if (![-1, undefined].includes(scope.names.get("last_epoch"))) throw new Refused("last_epoch: only a whole schedule can be read");
 		scope.names.set("lr", lr);
