@@ -32,6 +32,7 @@ CLASSES = {
 INTERNAL = {
     f"lrlib.Schedule.{name}"
     for name in [
+        "at",
         "definition",
         "leaves",
         "fill",

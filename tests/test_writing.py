@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -15,9 +16,10 @@ import sympy
 
 import lrlib
 from lrlib.libraries import writing as ports
-from lrlib.libraries.inverse import _forms
+from lrlib.libraries.inverse import _forms, term, ways
 from lrlib.libraries.layout import names_in
 from lrlib.libraries.names import rows
+from lrlib.libraries.table import TABLE, row
 from lrlib.schedules.kinds import Rate, Steps
 from lrlib.schedules.schedule import from_config
 
@@ -108,6 +110,51 @@ def test_a_docstring_names_the_call_that_is_written(name, title):
         assert rows()[call].library == library
         only_read = call not in {row.name for row, *_ in _forms(library)}
         assert call in written or only_read
+
+
+LR, STEPS = "{initial_learning_rate}", "{decay_steps}"
+READ_BACKWARD = {
+    "linear(lr, a, lr * b)": (
+        lrlib.linear(),
+        {"a": STEPS, "b": f"{{end_learning_rate}} / {LR}"},
+    ),
+    "cosine(lr, a, b / lr)": (lrlib.cosine(), {"a": STEPS, "b": f"{{alpha}} * {LR}"}),
+    "exponential(lr, a, b**a)": (
+        lrlib.exponential(),
+        {"a": STEPS, "b": f"{{decay_rate}} ** (1 / {STEPS})"},
+    ),
+    "knee(lr, b, a - b, 0.0)": (
+        lrlib.knee(),
+        {"a": f"{{explore_steps}} + {STEPS}", "b": "{explore_steps}"},
+    ),
+    "step(lr, a, 0.1) if b == 2 else rex(lr, a)": (
+        lrlib.step(),
+        {"a": STEPS, "b": "2"},
+    ),
+    "warm(cosine(lr, a, 0.0), b, 0.01, lr)": (
+        lrlib.warmup(lrlib.cosine(), 10),
+        {"a": "{schedule.decay_steps}", "b": "{steps}"},
+    ),
+    "cosine(lr, a - b)": (lrlib.cosine(), None),  # two unknowns
+    "rex(b, a)": (lrlib.cosine(), None),
+}
+
+
+@pytest.mark.parametrize("meaning", READ_BACKWARD)
+def test_a_row_is_read_backward(meaning, monkeypatch):
+    schedule, arguments = READ_BACKWARD[meaning]
+    made_up = replace(row("call(a, b=1.0)", meaning), library=meaning)
+    monkeypatch.setitem(TABLE, meaning, [made_up])
+    found = [way.arguments for way in ways(meaning, term(schedule))]
+    assert found == ([] if arguments is None else [arguments])
+
+
+def test_what_a_row_fixes_is_the_condition_of_its_call(monkeypatch):
+    only = row("call(a, b=1.0)", "step(lr, a, 0.1)", when="a > 5")
+    monkeypatch.setitem(TABLE, "made up", [replace(only, library="made up")])
+    (way,) = ways("made up", term(lrlib.step()))
+    rate, steps = sympy.symbols("decay_rate decay_steps")
+    assert way.when == sympy.And(sympy.Eq(0.1, rate), steps > 5)
 
 
 def test_a_floor_that_would_be_0_is_written_as_0():

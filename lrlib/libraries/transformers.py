@@ -35,7 +35,7 @@ ROWS = (
         f"get_linear_schedule_with_warmup({_DECAYS})",
         f"warm(line_to_0(lr, {_STEPS}), {_WARM})",
     ),
-    # Written with a floor, below: by the next but two.
+    # What is written is the call with a floor, below.
     row(
         f"get_cosine_schedule_with_warmup({_DECAYS}, num_cycles=0.5)",
         f"warm(waves(lr, {_STEPS}, num_cycles, 0.0), {_WARM})",

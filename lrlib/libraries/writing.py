@@ -140,6 +140,24 @@ def code(schedule: Schedule, framework: str) -> str:
     return PLACEHOLDER.sub(lambda found: repr(numbers[found[1]]), template)
 
 
+def called(schedule: Schedule) -> dict[str, str]:
+    """Return, by library, the call that `code` writes for a schedule.
+
+    It is "a formula" where the library takes one, and else nothing.
+
+    >>> import lrlib
+    >>> called(lrlib.rex())
+    {'Keras': 'a formula', 'PyTorch': 'a formula', 'optax': 'a formula', \
+'Transformers': 'a formula', 'timm': ''}
+    """
+    found = {}
+    for framework, module in LIBRARIES.items():
+        (_, way), *_ = [*_variants(schedule, framework), (False, None)]
+        formula = "a formula" if module.LIBRARY.functions else ""
+        found[module.LIBRARY.title] = way.name if way else formula
+    return found
+
+
 def follows_until(schedule: Schedule, framework: str) -> float:
     """Return the last step up to which the text of `code` makes the same curve."""
     way = _chosen(schedule, framework)

@@ -528,8 +528,8 @@ class Schedule:
 
         >>> import lrlib
         >>> from sympy import Symbol
-        >>> lrlib.linear(0.5, decay_steps=10).at(Symbol("n"))
-        0.5 + 0.5*(1 - Min(10, n)/10)
+        >>> lrlib.exponential(0.5, 10, 0.25).at(Symbol("n"))
+        0.5*0.25**(n/10)
         """
         numbers = {
             symbol: sympy.Integer(value) if value == int(value) else sympy.Float(value)
