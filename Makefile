@@ -18,7 +18,7 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 # One thread an op: the same numbers on any number of cores, and races are faster.
 export TF_NUM_INTRAOP_THREADS := 1
 
-.PHONY: help book test test-peers lab execute lint count lock lock-peers bench lighthouse clean
+.PHONY: help book test test-peers lab execute lint count lock lock-peers bench mutants lighthouse clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -90,6 +90,10 @@ lock-peers: $(READY) ## write requirements-peers.txt anew from requirements-peer
 bench: $(READY) ## measure speed, each against what others do; a bound that is missed is an error
 	@missed=0; for file in $(BENCHMARKS); do \
 		echo "== $$file"; $(BIN)/python $$file || missed=1; done; exit $$missed
+
+mutants: $(READY) ## change lrlib in one place at a time: does a test notice? (takes hours, goes on)
+	$(BIN)/pip install --quiet --disable-pip-version-check "cosmic-ray>=8.4,<9"
+	PYTHONPATH=. $(BIN)/python benchmarks/mutation/run.py
 
 lighthouse: $(READY) ## Lighthouse on every page of the built book (needs Node.js and Chromium)
 	npm ci --prefix benchmarks/lighthouse --no-audit --no-fund --silent

@@ -378,11 +378,11 @@ def schedules(draw, name):
     return make(**params)
 
 
-def every_schedule(examples):
+def every_schedule(examples, but=()):
     """Run a test on every schedule of the catalogue, with so many sets of numbers."""
 
     def decorate(test):
-        @pytest.mark.parametrize("name", catalogue)
+        @pytest.mark.parametrize("name", [n for n in catalogue if n not in but])
         @settings(
             max_examples=examples,
             deadline=None,
@@ -410,8 +410,6 @@ def peak(schedule):
 
 @every_schedule(60)
 def test_the_formula_is_that_of_plain_python(schedule):
-    if schedule.name not in PLAIN:
-        pytest.skip("no second opinion")
     plain = PLAIN[schedule.name]
     expected = [plain(int(t), *schedule.params.values()) for t in STEPS]
     scale = max(expected)
@@ -434,8 +432,7 @@ def test_no_rate_is_higher_than_the_highest_that_was_asked_for(schedule):
         bound = schedule(schedule.params["warmup_steps"] - 1)
     else:
         bound = peak(schedule)
-    if schedule.params.get("m_mul", 1) > 1:  # peaks that grow
-        return
+    assume(schedule.params.get("m_mul", 1) <= 1)  # no peaks that grow
     assert schedule(STEPS).max() <= bound * (1 + 1e-12)
 
 
@@ -453,10 +450,9 @@ def test_an_array_has_the_rates_of_its_steps_in_any_order_and_shape(schedule):
 JUMPS = {"step", "piecewise_constant", "cosine_restarts", "hyperbolic_tangent"}
 
 
-@every_schedule(15)
+@every_schedule(15, but=JUMPS)
 def test_where_nothing_is_said_of_jumps_there_are_none(schedule):
-    if schedule.name in JUMPS or schedule.params.get("cycle"):
-        return
+    assume(not schedule.params.get("cycle"))
     # A small power makes a curve almost as steep as a jump.
     flat = {k: max(v, 0.5) for k, v in schedule.numbers.items() if k in STEEP}
     schedule = schedule.replace(**flat)

@@ -1,5 +1,7 @@
 """`make execute` writes a notebook back whole and clean, or not at all."""
 
+import copy
+import functools
 import os
 import signal
 import subprocess
@@ -12,20 +14,20 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 
+def write_notebook(folder, *sources, tags=()):
+    """Write a notebook with the given code cells, and return its path."""
+    cells = [new_markdown_cell("# Title", id="title")]
+    for i, source in enumerate(sources):
+        metadata = {"tags": list(tags)} if tags else {}
+        cells.append(new_code_cell(source, id=f"cell-{i}", metadata=metadata))
+    path = folder / "a.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
 @pytest.fixture
 def write(tmp_path):
-    """Write a notebook with the given code cells, and return its path."""
-
-    def write(*sources, tags=()):
-        cells = [new_markdown_cell("# Title", id="title")]
-        for i, source in enumerate(sources):
-            metadata = {"tags": list(tags)} if tags else {}
-            cells.append(new_code_cell(source, id=f"cell-{i}", metadata=metadata))
-        path = tmp_path / "a.ipynb"
-        nbformat.write(new_notebook(cells=cells), path)
-        return path
-
-    return write
+    return functools.partial(write_notebook, tmp_path)
 
 
 def run(path):
@@ -122,7 +124,7 @@ def test_an_interrupted_run_loses_nothing(write):
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "left as it was" in said
     assert path.read_bytes() == before
@@ -131,10 +133,8 @@ def test_an_interrupted_run_loses_nothing(write):
 # What makes a notebook stale ----------------------------------------------------------
 
 
-@pytest.fixture
-def library(tmp_path, monkeypatch):
-    """A small lrlib in place of the book's, and its files by name."""
-    folder = tmp_path / "lrlib"
+def write_library(folder):
+    """Write a small lrlib into a folder."""
     files = {
         "__init__.py": "",
         "a.py": '"""A."""\nfrom lrlib import b\n\nx = b.y\n',
@@ -148,22 +148,38 @@ def library(tmp_path, monkeypatch):
         "notes.txt": "nothing\n",
     }
     for name, text in files.items():
-        path = folder / name
+        path = folder / "lrlib" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (tmp_path / "requirements.txt").write_text("numpy==2.4.6\npytest==8.4.2\n")
+    (folder / "requirements.txt").write_text("numpy==2.4.6\npytest==8.4.2\n")
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """The folder of a small lrlib in place of the book's."""
+    write_library(tmp_path)
     monkeypatch.setattr(execute, "ROOT", tmp_path)
-    return folder
+    return tmp_path / "lrlib"
 
 
 #: The notebook of the tests below imports lrlib.a, and with it lrlib.b.
 IMPORT_A = "import sys; sys.path.insert(0, '.'); import lrlib.a; lrlib.a.x"
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The notebook as it is stored after a run."""
+    folder = tmp_path_factory.mktemp("ran")
+    write_library(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "ROOT", folder)
+        return run(write_notebook(folder, IMPORT_A))
+
+
 @pytest.fixture
-def stored(write, library):
-    """A notebook that was run."""
-    notebook = run(write(IMPORT_A))
+def stored(ran, library):
+    """The same beside a library that each test may change."""
+    notebook = copy.deepcopy(ran)
     assert notebook.metadata.modules == ["lrlib", "lrlib.a", "lrlib.b"]
     assert execute.is_current(notebook)
     return notebook

@@ -319,7 +319,7 @@ def dying_once(marker):
 def test_processes_give_the_same_and_a_dead_one_is_replaced(result, tmp_path):
     spawn = multiprocessing.get_context("spawn")
     entries = ENTRIES | {"sgd": dying_once(str(tmp_path / "died"))}
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=spawn) as pool:
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
         assert_equal(small_race(entries, executor=pool), result)
     assert (tmp_path / "died").exists()
 
@@ -328,7 +328,7 @@ def test_dask_gives_the_same_and_a_dead_worker_is_retried(result, tmp_path):
     distributed = pytest.importorskip("distributed")
     entries = ENTRIES | {"sgd": dying_once(str(tmp_path / "died"))}
     cluster = distributed.LocalCluster(
-        n_workers=2,
+        n_workers=1,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address=None,
