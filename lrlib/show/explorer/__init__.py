@@ -315,7 +315,7 @@ class Explorer(anywidget.AnyWidget):
             separators=(",", ":"),
         ).replace("<", "\\u003c")
         return (
-            '<div class="lrlib-explorer">'
+            f'<div class="lrlib-explorer"{" data-trains" if self._trains else ""}>'
             f'<script type="application/json">{data}</script>'
             f"{curve_svg(self.schedule, self.state['view']['steps'])}</div>"
         )
