@@ -325,7 +325,7 @@ export class Training {
 		this.score.append(bold(share >= 0 ? percent(share) : "…"));
 		if (share >= 0 && this.begun(this.curves.at(-1)).length > 1) {
 			const { low, high } = accuracy;
-			this.score.append(` (seeds  ${percent(low[at])} to ${percent(high[at])})`);
+			this.score.append(` (${low[at].toFixed(1)} to ${high[at].toFixed(1)})`);
 		}
 	}
 
