@@ -13,6 +13,8 @@ globalThis.bookSearch = (() => {
   );
   /* A word: learning_rate, warm-up, don't, 0.1; of a.b there are two. */
   const WORD = /[\p{L}\p{N}_]+(?:(?:[’'‐-]|(?<=\d)\.(?=\d))[\p{L}\p{N}_]+)*/gu;
+  /* Most of what stands between two spaces is one such word. */
+  const PLAIN = /^[("“]?([A-Za-z]+)[)"”.,;:]?$/;
   const BETWEEN = /[‐-]/;
   const SIMPLE = /^[A-Z]?[a-z]+$/;
   const NUMBER = /^[\d.]+(?:e-?\d+)?$/;
@@ -89,7 +91,8 @@ globalThis.bookSearch = (() => {
   function read(chunk) {
     let found = chunks.get(chunk);
     if (!found) {
-      const words = (chunk.match(WORD) ?? []).map(forms);
+      const plain = PLAIN.exec(chunk);
+      const words = (plain ? [plain[1]] : chunk.match(WORD) ?? []).map(forms);
       found = {
         words,
         flow: words.map(({ stops, whole }) => (stops ? "" : `${whole[0]} `)).join(""),
@@ -146,11 +149,16 @@ globalThis.bookSearch = (() => {
         titles: names.map(flowOf),
       };
     });
-    for (const { title, synonyms, text, code } of tokens) {
-      for (const form of new Set([...title, ...synonyms, ...text, ...code])) {
-        frequency.set(form, (frequency.get(form) ?? 0) + 1);
+    const last = new Map(); // the section that a form was counted in
+    tokens.forEach(({ title, synonyms, text, code }, id) => {
+      for (const forms of [title, synonyms, text, code]) {
+        for (const form of forms) {
+          if (last.get(form) === id) continue;
+          last.set(form, id);
+          frequency.set(form, (frequency.get(form) ?? 0) + 1);
+        }
       }
-    }
+    });
     index = new MiniSearch({
       fields: Object.keys(BOOST),
       extractField: ({ id }, name) => (name === "id" ? id : tokens[id][name]),
