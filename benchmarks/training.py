@@ -78,7 +78,7 @@ UPDATES = """async ({ module, sets, steps, rate, batch, runs }) => {
 
 #: Press a key on the slider; the time until the second number of runs, and the verdict.
 WATCH = """(seeds) => {
-    const [progress, verdict] = ["progress", "verdict"].map((name) =>
+    const [pending, verdict] = ["pending", "verdict"].map((name) =>
         document.querySelector(`.report .${name}`));
     const slider = document.querySelector(".params input[type=range]");
     window.seen = [];
@@ -88,7 +88,7 @@ WATCH = """(seeds) => {
     });
     const look = () => {
         if (start === null) return;
-        const [done] = progress.textContent.split(" ");
+        const [done] = pending.textContent.split(" ");
         const now = performance.now() - start;
         if (first === null && (+done > seeds || verdict.textContent)) first = now;
         if (verdict.textContent) { seen.push([first, now]); start = null; }

@@ -60,7 +60,7 @@ export class Training {
 		);
 		this.controls.push({ element, ...plateau });
 		this.score = h("p", { class: "score" });
-		this.progress = h("p", { class: "progress" });
+		this.progress = h("p", { class: "pending" });
 		this.said = h("p", { class: "verdict", "aria-live": "polite" });
 		const sweep = () => put("sweep")(!host.state.train.sweep);
 		const copy = () => host.copy(this.python(), "The Python code");
