@@ -380,8 +380,9 @@ export class Training {
 		if (this.said.textContent !== words) this.said.textContent = words;
 	}
 
-	outcomes({ name, key }) {
-		return { name, runs: this.runs.get(key).map(({ outcome }) => outcome) };
+	outcomes({ name, key, plateau }) {
+		const whole = plateau ? `${name} with the plateau rule` : name;
+		return { name: whole, runs: this.runs.get(key).map(({ outcome }) => outcome) };
 	}
 
 	verdict() {
