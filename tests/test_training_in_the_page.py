@@ -301,7 +301,7 @@ def test_nothing_trains_or_loads_until_the_reader_has_scrolled_there(reader):
     page = reader.open(trained(lrlib.constant(0.5)), body="<p style='height:3000px'>")
     page.wait_for_timeout(500)
     assert not any("digits" in url for url in reader.requests)
-    expect(page.locator(".progress").first).to_have_text(re.compile("^0 of 5 runs"))
+    expect(page.locator(".pending").first).to_have_text(re.compile("^0 of 5 runs"))
     page.locator(".charts").scroll_into_view_if_needed()
     said(page, re.compile("Pin this curve"))
     assert sum("digits.js" in url for url in reader.requests) == 1
@@ -318,7 +318,7 @@ def test_nothing_trains_or_loads_until_the_reader_has_scrolled_there(reader):
 def test_a_browser_that_saves_data_is_asked_first(reader, script):
     reader.context.add_init_script(script)
     page = reader.open(trained(lrlib.constant(0.5)))
-    expect(page.locator(".progress").first).to_contain_text("140 kB")
+    expect(page.locator(".pending").first).to_contain_text("140 kB")
     page.wait_for_timeout(500)
     assert not any("digits" in url for url in reader.requests)
     button(page, "Train").click()
@@ -334,7 +334,7 @@ HIDE = """hidden => {
 
 def test_nothing_trains_in_a_background_tab(reader):
     page = reader.open(trained(lrlib.constant(0.5), steps=2000, seeds=16))
-    count = page.locator(".progress").first
+    count = page.locator(".pending").first
     expect(count).to_have_text(re.compile("^[1-9]"), timeout=PATIENCE)
     page.evaluate(HIDE, True)
     page.wait_for_timeout(300)
@@ -406,7 +406,7 @@ def test_a_change_of_the_seeds_runs_all_anew(reader):
     page = reader.open(bold_and_cautious(seeds=2))
     said(page, "No verdict from fewer than 5 seeds.")
     field(page, "seeds").fill("6")
-    expect(page.locator(".progress").first).to_have_text(
+    expect(page.locator(".pending").first).to_have_text(
         re.compile("^[0-9] of 12 runs"), timeout=PATIENCE
     )
     assert "6 seeds" in said(page, re.compile("linear"))
@@ -464,7 +464,7 @@ def test_a_sweep_shows_its_progress_and_its_best_peaks(reader):
     page = reader.open(bold_and_cautious(seeds=1))
     said(page)
     button(page, "Sweep peaks").click()
-    progress = page.locator(".sweep .progress")
+    progress = page.locator(".sweep .pending")
     expect(progress).to_have_text(re.compile(r"^\d+ of 72 runs$"), timeout=PATIENCE)
     best = page.locator(".said")
     expect(best).to_have_text(
@@ -499,13 +499,13 @@ def test_a_sweep_can_be_stopped(reader):
     page = reader.open(trained(lrlib.constant(0.5), steps=2000, seeds=1))
     said(page)
     button(page, "Sweep peaks").click()
-    expect(page.locator(".sweep .progress")).to_have_text(re.compile("of 36 runs"))
+    expect(page.locator(".sweep .pending")).to_have_text(re.compile("of 36 runs"))
     button(page, "Stop the sweep").click()
     expect(page.locator(".sweep > svg")).to_be_hidden()
-    expect(page.locator(".sweep .progress")).to_have_text("")
+    expect(page.locator(".sweep .pending")).to_have_text("")
     expect(button(page, "Sweep peaks")).to_be_enabled()
     button(page, "Sweep peaks").click()
-    expect(page.locator(".sweep .progress")).to_have_text(re.compile("of 36 runs"))
+    expect(page.locator(".sweep .pending")).to_have_text(re.compile("of 36 runs"))
 
 
 # Links and Python ---------------------------------------------------------------

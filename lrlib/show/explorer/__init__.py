@@ -24,7 +24,7 @@ import traitlets
 from lrlib.libraries import writing as ports
 from lrlib.schedules import formula
 from lrlib.schedules.catalogue import catalogue
-from lrlib.schedules.kinds import Choice, Inners, Number, Rate
+from lrlib.schedules.kinds import Choice, Inners, Leaf, Number, Rate, RateOrZero
 from lrlib.schedules.schedule import Schedule
 from lrlib.show import simulate as simulation
 from lrlib.show.drawing import curve_svg
@@ -67,8 +67,7 @@ TRAIN: dict[str, tuple[Number | Choice, str, Any]] = {
     "sweep": (Choice((False, True)), "sweep", False),
 }
 #: Sliders of rates go higher where a network trains: small ones survive a lot.
-_RATE = get_args(Rate)[1]
-_BOLD = {"slider": [1e-4, 5.0]}
+_BOLD = {get_args(Rate)[1]: [1e-4, 5.0], get_args(RateOrZero)[1]: [0.0, 2.0]}
 #: Of each curve: whether the rate is halved when the validation loss stalls.
 PLATEAU = (Choice((False, True)), "halve on a plateau")
 #: As long as the browser trains.
@@ -315,7 +314,7 @@ class Explorer(anywidget.AnyWidget):
             separators=(",", ":"),
         ).replace("<", "\\u003c")
         return (
-            '<div class="lrlib-explorer">'
+            f'<div class="lrlib-explorer"{" data-trains" if self._trains else ""}>'
             f'<script type="application/json">{data}</script>'
             f"{curve_svg(self.schedule, self.state['view']['steps'])}</div>"
         )
@@ -394,7 +393,7 @@ def _entry(schedule: Schedule, train: bool = False) -> dict[str, Any]:
         "controls": [
             {
                 **_control(*leaf[:4]),
-                **(_BOLD if train and leaf.kind == _RATE else {}),
+                **(_bold(leaf) if train else {}),
                 "value": leaf.value,
             }
             for leaf in leaves
@@ -402,6 +401,14 @@ def _entry(schedule: Schedule, train: bool = False) -> dict[str, Any]:
         "choices": list(choices),
         "variants": variants,
     }
+
+
+def _bold(leaf: Leaf) -> dict[str, Any]:
+    """Return a longer slider for a rate; one that ends a decay stays small."""
+    first = leaf.path.endswith("initial_learning_rate")
+    if leaf.kind in _BOLD and (first or leaf.kind.log):
+        return {"slider": _BOLD[leaf.kind]}
+    return {}
 
 
 def _control(path: str, group: str, label: str, kind: Any) -> dict[str, Any]:

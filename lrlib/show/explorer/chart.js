@@ -10,6 +10,8 @@ export class Chart {
 	constructor(title, filled) {
 		this.title = svg("text", { y: 13, class: "title" }, title);
 		this.filled = filled;
+		// A thousand are more than one a pixel.
+		this.points = 1000;
 		this.grid = svg("g", { class: "grid" });
 		this.area = svg("path", { class: "area" });
 		this.cursor = svg("path", { class: "cursor" });
@@ -30,8 +32,8 @@ export class Chart {
 		this.key = null;
 		set(this.svg, { width, height });
 		set(this.plot, { x: left, width: this.width, height: this.height });
-		// A thousand points are more than one a pixel; the reading still has every step.
-		const points = Math.min(steps, 1000);
+		// The reading still has every step.
+		const points = Math.min(steps, this.points);
 		const step = (_, i) => Math.round((i * steps) / points);
 		this.at = Array.from({ length: points + 1 }, step);
 		this.across = this.at.map((t) => `${this.x(t).toFixed(1)} `);

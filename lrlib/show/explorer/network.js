@@ -173,11 +173,16 @@ function spread(gradient, data, example, slopes) {
 /** Softmax of the logits, into `chances`; returns the cross-entropy of the label. */
 function classify(weights, hidden, chances, label) {
 	let top = -Infinity;
+	for (let c = 0; c < CLASSES; c++) chances[c] = weights[B2 + c];
+	for (let j = 0; j < HIDDEN; j++) {
+		const h = hidden[j];
+		// About half of the units are off.
+		if (h === 0) continue;
+		const unit = W2 + j * CLASSES;
+		for (let c = 0; c < CLASSES; c++) chances[c] += h * weights[unit + c];
+	}
 	for (let c = 0; c < CLASSES; c++) {
-		let logit = weights[B2 + c];
-		for (let j = 0; j < HIDDEN; j++) logit += hidden[j] * weights[W2 + j * CLASSES + c];
-		chances[c] = logit;
-		if (logit > top || Number.isNaN(logit)) top = logit;
+		if (chances[c] > top || Number.isNaN(chances[c])) top = chances[c];
 	}
 	const own = chances[label] - top;
 	let sum = 0;
@@ -263,14 +268,16 @@ export class Run {
 				gradient[B2 + c] += chances[c];
 			}
 			for (let j = 0; j < HIDDEN; j++) {
+				slopes[j] = 0;
+				if (hidden[j] === 0) continue;
 				const unit = W2 + j * CLASSES;
 				let slope = 0;
 				for (let c = 0; c < CLASSES; c++) {
 					slope += weights[unit + c] * chances[c];
 					gradient[unit + c] += hidden[j] * chances[c];
 				}
-				slopes[j] = hidden[j] === 0 ? 0 : slope;
-				gradient[B1 + j] += slopes[j];
+				slopes[j] = slope;
+				gradient[B1 + j] += slope;
 			}
 			spread(gradient, data, example, slopes);
 		}

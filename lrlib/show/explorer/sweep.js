@@ -19,7 +19,7 @@ export class Sweep {
 	constructor() {
 		this.chart = new BandChart("final validation loss by peak rate");
 		this.said = h("p", { class: "said", "aria-live": "polite" });
-		this.progress = h("p", { class: "progress" });
+		this.progress = h("p", { class: "pending" });
 		this.key = null;
 	}
 

@@ -60,7 +60,7 @@ export class Training {
 		);
 		this.controls.push({ element, ...plateau });
 		this.score = h("p", { class: "score" });
-		this.progress = h("p", { class: "progress" });
+		this.progress = h("p", { class: "pending" });
 		this.said = h("p", { class: "verdict", "aria-live": "polite" });
 		const sweep = () => put("sweep")(!host.state.train.sweep);
 		const copy = () => host.copy(this.python(), "The Python code");
@@ -325,7 +325,7 @@ export class Training {
 		this.score.append(bold(share >= 0 ? percent(share) : "…"));
 		if (share >= 0 && this.begun(this.curves.at(-1)).length > 1) {
 			const { low, high } = accuracy;
-			this.score.append(` (seeds  ${percent(low[at])} to ${percent(high[at])})`);
+			this.score.append(` (${low[at].toFixed(1)} to ${high[at].toFixed(1)})`);
 		}
 	}
 
@@ -380,8 +380,9 @@ export class Training {
 		if (this.said.textContent !== words) this.said.textContent = words;
 	}
 
-	outcomes({ name, key }) {
-		return { name, runs: this.runs.get(key).map(({ outcome }) => outcome) };
+	outcomes({ name, key, plateau }) {
+		const whole = plateau ? `${name} with the plateau rule` : name;
+		return { name: whole, runs: this.runs.get(key).map(({ outcome }) => outcome) };
 	}
 
 	verdict() {
