@@ -43,6 +43,10 @@ export class Wave {
 		Object.assign(this, { decay, for_ever: forEver, last });
 	}
 
+	later(put, steps) {
+		return new Wave(put(this.decay), put(this.for_ever), this.last + steps);
+	}
+
 	upTo(steps) {
 		return steps !== null && steps <= this.last + 1 ? this.decay : this.for_ever;
 	}
@@ -101,6 +105,7 @@ export function operate(sign, left, right) {
 	if ((sign === "+" || sign === "*") && [left, right].some((v) => Array.isArray(v) || typeof v === "string")) {
 		return ofSequences(sign, left, right);
 	}
+	if (sign === "|" && left instanceof Map && right instanceof Map) return new Map([...left, ...right]);
 	if (sign === "not") return isTree(left) ? new Tree(["Not", left.node]) : !truth(left);
 	const [a, b] = right === undefined ? [number(left)] : [number(left), number(right)];
 	if (b === undefined) {
@@ -663,7 +668,9 @@ export class Evaluator {
 			}
 		}
 		if (Array.isArray(value) && name === "append") return (each) => void value.push(each);
-		if (value instanceof Schedule && (name === "name" || name === "params")) return value[name];
+		if (value instanceof Schedule && name === "name") return value.name;
+		if (value instanceof Schedule && name === "params") return new Map(Object.entries(value.params));
+		if (value instanceof Wave && name === "later") return (put, steps) => value.later(put, steps);
 		if (value instanceof Wave && ["decay", "for_ever", "last"].includes(name)) return value[name];
 		return this.other(["name", unparse(["attribute", owner, name])], scope);
 	}
@@ -777,6 +784,7 @@ export class Evaluator {
 
 	/** What a block returns whose `if` depends on the step. */
 	both(asked, node, rest, scope) {
+		this.library.used += 500; // what follows is evaluated twice
 		const values = [node[2], node[3]].map((body) => {
 			const inner = new Scope(scope);
 			const result = this.block([...body, ...rest], inner);
