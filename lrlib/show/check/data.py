@@ -403,6 +403,9 @@ def expression(node: ast.expr) -> list[Any]:
             return ["lambda", _parameters(arguments), expression(body)]
         case ast.ListComp(elt=each) | ast.GeneratorExp(elt=each):
             return ["comprehension", expression(each), list(_loops(node.generators))]
+        case ast.DictComp(key=key, value=value, generators=generators):
+            pair = [expression(key), expression(value)]
+            return ["dict comprehension", ["list", pair], list(_loops(generators))]
         case ast.NamedExpr(target=ast.Name(id=name), value=value):
             return ["walrus", name, expression(value)]
         case ast.JoinedStr(values=values):

@@ -577,6 +577,8 @@ export class Evaluator {
 				return this.closure(node[1], [["return", node[2]]], scope);
 			case "comprehension":
 				return this.comprehension(node, scope);
+			case "dict comprehension":
+				return new Map(this.comprehension(node, scope));
 			case "walrus": {
 				const made = this.value(node[2], scope);
 				scope.names.set(node[1], made);
@@ -669,6 +671,7 @@ export class Evaluator {
 		}
 		if (Array.isArray(value) && name === "append") return (each) => void value.push(each);
 		if (value instanceof Schedule && name === "name") return value.name;
+		if (value instanceof Schedule && name === "at") return (t) => value.at(t);
 		if (value instanceof Schedule && name === "params") return new Map(Object.entries(value.params));
 		if (value instanceof Wave && name === "later") return (put, steps) => value.later(put, steps);
 		if (value instanceof Wave && ["decay", "for_ever", "last"].includes(name)) return value[name];
