@@ -1,5 +1,6 @@
 """Each finding about a setup is true: Keras does what it says, and the fix ends it."""
 
+import inspect
 import random
 from pathlib import Path
 
@@ -536,6 +537,11 @@ def test_a_model_that_is_not_compiled_is_refused():
         lrlib.check(model, steps=10)
     with pytest.raises(TypeError, match="no_such"):
         lrlib.check(model_with("sgd"), steps=10, no_such=3)
+
+
+def test_it_takes_what_fit_takes():
+    takes = inspect.signature(keras.Model.fit).parameters
+    assert set(takes) - {"self"} == setups.FIT
 
 
 def test_every_code_of_a_setup_has_a_test():
