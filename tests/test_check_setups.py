@@ -1,8 +1,11 @@
 """Each finding about a setup is true: Keras does what it says, and the fix ends it."""
 
+import inspect
 import random
+from pathlib import Path
 
 import keras
+import nbformat
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -536,8 +539,66 @@ def test_a_model_that_is_not_compiled_is_refused():
         lrlib.check(model_with("sgd"), steps=10, no_such=3)
 
 
+def test_it_takes_what_fit_takes():
+    takes = inspect.signature(keras.Model.fit).parameters
+    assert set(takes) - {"self"} == setups.FIT
+
+
 def test_every_code_of_a_setup_has_a_test():
     here = "\n".join(name for name in globals() if name.startswith("test_"))
     in_texts = {"LR124"}  # in the corpus of texts
     for code in setups.ABOUT.keys() - in_texts:
         assert f"test_{code}" in here or code == "LR125", code
+
+
+# Over the book's recipes it is silent ----------------------------------------------
+
+
+class Pretend:
+    """Stands for the model of a recipe: it compiles and checks, and trains nothing."""
+
+    def __init__(self):
+        self.reports, self.optimizer = [], None
+
+    def compile(self, optimizer, *args, **more):
+        self.optimizer = optimizer
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, **more):
+        model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+        model.compile(self.optimizer, "mse", metrics=["accuracy"])
+        more.pop("verbose", None)
+        report = lrlib.check(model, x=x, batch_size=batch_size, epochs=epochs, **more)
+        self.reports.append(report)
+        self.optimizer.iterations.assign(len(report.rates))
+        return keras.callbacks.History()
+
+    def save(self, path):
+        pass
+
+
+RECIPES = nbformat.read(
+    Path(__file__).parent.parent / "book" / "recipes.ipynb", as_version=4
+)
+PASTED = [c for c in RECIPES.cells if "paste" in c.metadata.get("tags", ())]
+
+
+def test_over_the_recipes_it_is_silent():
+    checked, names = [], {}
+    for cell in PASTED:
+        if "fit(" not in cell.source:
+            exec(cell.source, names)  # what the recipes share, such as WarmUp
+    for cell in PASTED:
+        if "fit(" not in cell.source:
+            continue
+        model = Pretend()
+        backbone = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+        x, y = np.zeros([6_000, 28, 28], np.uint8), np.zeros(6_000, np.uint8)
+        given = {"x_train": x, "y_train": y, "x_val": x[:500], "y_val": y[:500]}
+        # Where a recipe goes on from its own optimizer, the count is meant.
+        exec(cell.source, {**names, **given, "model": model, "backbone": backbone})
+        for report in model.reports:
+            found = [f for f in report.findings if f.severity != "note"]
+            assert {f.code for f in found} <= {"LR110"}, f"{cell.id}: {report}"
+            assert not found or len(model.reports) > 1, cell.id
+        checked += model.reports
+    assert len(checked) >= 6

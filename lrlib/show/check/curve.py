@@ -742,6 +742,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Write it with a point: {first:plain}.0 for {first:plain}.",
         "integer-rate",
         wrong="integer == 1",
+        at="0",
         repair=("float",),
     ),
     Definition(

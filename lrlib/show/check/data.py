@@ -25,7 +25,7 @@ _OPERATORS: dict[type, str] = {
     **{ast.FloorDiv: "//", ast.Mod: "%", ast.USub: "-", ast.UAdd: "+", ast.Not: "not"},
     **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=="},
     **{ast.NotEq: "!=", ast.Is: "is", ast.IsNot: "is not", ast.In: "in"},
-    ast.NotIn: "not in",
+    **{ast.NotIn: "not in", ast.BitOr: "|"},
 }
 #: Modules whose functions the page has itself.
 _PRIMITIVE = ("math", "operator", "itertools", "sympy", "numpy", "builtins", "typing")
@@ -102,10 +102,11 @@ def data() -> dict[str, Any]:
 
     string = ABOUT["LR124"]
     modules = _Modules()
-    functions = table.WORDS
+    functions = _words()
     rows = {}
     for name, row in names.rows().items():
-        used = {n for n in row.uses if n in functions and n not in _PYTHON_ONLY}
+        # The page finds get_scheduler's row itself.
+        used = {n for n in row.uses if n in functions and n != "by_type"}
         rows[name] = {
             "library": row.library,
             "parameters": [
@@ -148,10 +149,18 @@ def data() -> dict[str, Any]:
     }
 
 
-def _types() -> dict[str, str]:
-    from lrlib.libraries import transformers
+def _words() -> dict[str, Any]:
+    """Return the functions that a row's meaning may call, by name."""
+    if hasattr(names, "functions"):
+        return dict(names.functions())
+    return dict(importlib.import_module("lrlib.libraries.table").WORDS)
 
-    return dict(transformers._TYPES)
+
+def _types() -> dict[str, str]:
+    """Return Transformers' functions by the name that `get_scheduler` has for them."""
+    from lrlib.libraries import script, transformers
+
+    return dict(getattr(transformers, "_TYPES", None) or script._TYPES)
 
 
 def _default(defaults: Any, name: str) -> Any:
@@ -319,8 +328,8 @@ def statement(node: ast.stmt) -> list[Any]:
             return ["=", expression(target), expression(value)]
         case ast.AnnAssign():
             return ["pass"]
-        case ast.AugAssign(target=target, op=op, value=value) if type(op) in _OPERATORS:
-            name = _OPERATORS[type(op)]
+        case ast.AugAssign(target=target, op=op, value=value):
+            name = _OPERATORS.get(type(op), "?")
             left = expression(target)
             return ["=", left, ["operation", name, left, expression(value)]]
         case ast.Expr(value=value):
@@ -332,8 +341,11 @@ def statement(node: ast.stmt) -> list[Any]:
         case ast.Raise(exc=ast.expr() as raised):
             return ["raise", expression(raised)]
         case ast.Match(subject=subject, cases=cases):
-            listed = [[_pattern(c.pattern), block(c.body)] for c in cases]
-            return ["match", expression(subject), listed]
+            patterns = [_pattern(c.pattern) for c in cases]
+            if "refused" not in patterns:
+                bodies = [block(c.body) for c in cases]
+                listed = [list(pair) for pair in zip(patterns, bodies, strict=True)]
+                return ["match", expression(subject), listed]
         case ast.Pass():
             return ["pass"]
     return ["refused", ast.unparse(node).partition("\n")[0]]
@@ -350,7 +362,7 @@ def _pattern(node: ast.pattern) -> Any:
             return [value]
         case ast.MatchAs(pattern=None, name=None):
             return None
-    raise ValueError(f"no pattern for the page: {ast.unparse(node)}")
+    return "refused"
 
 
 def expression(node: ast.expr) -> list[Any]:
@@ -378,7 +390,7 @@ def expression(node: ast.expr) -> list[Any]:
         case ast.UnaryOp(op=op, operand=operand):
             return ["operation", _OPERATORS.get(type(op), "?"), expression(operand)]
         case ast.Compare(left=left, ops=ops, comparators=right):
-            signs = [_OPERATORS[type(op)] for op in ops]
+            signs = [_OPERATORS.get(type(op), "?") for op in ops]
             return ["compare", expression(left), signs, list(map(expression, right))]
         case ast.BoolOp(op=op, values=values):
             name = "and" if isinstance(op, ast.And) else "or"
@@ -394,6 +406,9 @@ def expression(node: ast.expr) -> list[Any]:
             return ["lambda", _parameters(arguments), expression(body)]
         case ast.ListComp(elt=each) | ast.GeneratorExp(elt=each):
             return ["comprehension", expression(each), list(_loops(node.generators))]
+        case ast.DictComp(key=key, value=value, generators=generators):
+            pair = [expression(key), expression(value)]
+            return ["dict comprehension", ["list", pair], list(_loops(generators))]
         case ast.NamedExpr(target=ast.Name(id=name), value=value):
             return ["walrus", name, expression(value)]
         case ast.JoinedStr(values=values):

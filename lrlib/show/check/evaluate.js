@@ -43,6 +43,10 @@ export class Wave {
 		Object.assign(this, { decay, for_ever: forEver, last });
 	}
 
+	later(put, steps) {
+		return new Wave(put(this.decay), put(this.for_ever), this.last + steps);
+	}
+
 	upTo(steps) {
 		return steps !== null && steps <= this.last + 1 ? this.decay : this.for_ever;
 	}
@@ -106,6 +110,7 @@ export function operate(sign, left, right) {
 	if ((sign === "+" || sign === "*") && [left, right].some((v) => Array.isArray(v) || typeof v === "string")) {
 		return ofSequences(sign, left, right);
 	}
+	if (sign === "|" && left instanceof Map && right instanceof Map) return new Map([...left, ...right]);
 	if (sign === "not") return isTree(left) ? new Tree(["Not", left.node]) : !truth(left);
 	const [a, b] = right === undefined ? [number(left)] : [number(left), number(right)];
 	if (b === undefined) {
@@ -577,6 +582,8 @@ export class Evaluator {
 				return this.closure(node[1], [["return", node[2]]], scope);
 			case "comprehension":
 				return this.comprehension(node, scope);
+			case "dict comprehension":
+				return new Map(this.comprehension(node, scope));
 			case "walrus": {
 				const made = this.value(node[2], scope);
 				scope.names.set(node[1], made);
@@ -668,11 +675,11 @@ export class Evaluator {
 			}
 		}
 		if (Array.isArray(value) && name === "append") return (each) => void value.push(each);
-		if (value instanceof Schedule && (name === "name" || name === "params")) return value[name];
-		if (value instanceof Wave) {
-			if (["decay", "for_ever", "last"].includes(name)) return value[name];
-			if (name === "later") return (put, steps) => value.later(put, steps);
-		}
+		if (value instanceof Schedule && name === "name") return value.name;
+		if (value instanceof Schedule && name === "at") return (t) => value.at(t);
+		if (value instanceof Schedule && name === "params") return new Map(Object.entries(value.params));
+		if (value instanceof Wave && name === "later") return (put, steps) => value.later(put, steps);
+		if (value instanceof Wave && ["decay", "for_ever", "last"].includes(name)) return value[name];
 		return this.other(["name", unparse(["attribute", owner, name])], scope);
 	}
 
@@ -785,6 +792,7 @@ export class Evaluator {
 
 	/** What a block returns whose `if` depends on the step. */
 	both(asked, node, rest, scope) {
+		this.library.used += 500; // what follows is evaluated twice
 		const values = [node[2], node[3]].map((body) => {
 			const inner = new Scope(scope);
 			const result = this.block([...body, ...rest], inner);

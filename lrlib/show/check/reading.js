@@ -391,6 +391,7 @@ class Script extends Evaluator {
 		if (row.python_only) throw new Refused(`${name}: ${PYTHON_ONLY}`);
 		for (const [key, fallback] of row.parameters) scope.names.set(key, given.has(key) ? given.get(key) : fallback);
 		if (![-1, undefined].includes(scope.names.get("last_epoch"))) throw new Refused("last_epoch: only a whole schedule can be read");
+		scope.names.set("parameters", new Map(scope.names));
 		scope.names.set("lr", lr);
 		try {
 			const made = new Evaluator(this.library).value(row.meaning, scope);

@@ -6,7 +6,6 @@ used: this module is imported when there is a Keras object to look at.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -258,12 +257,18 @@ USABLE: dict[str, tuple[float, float, str]] = {
 USABLE["AdamW"] = USABLE["Adam"]
 _FAR = 30
 
-_FIT = frozenset(inspect.signature(keras.Model.fit).parameters) - {"self"}
+#: What `fit` takes.
+FIT = {
+    *("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split"),
+    *("validation_data", "shuffle", "class_weight", "sample_weight", "initial_epoch"),
+    *("steps_per_epoch", "validation_steps", "validation_batch_size"),
+    "validation_freq",
+}
 
 
 def fit_arguments(given: Mapping[str, Any]) -> None:
     """Refuse what `fit` doesn't take."""
-    if unknown := [name for name in given if name not in _FIT]:
+    if unknown := [name for name in given if name not in FIT]:
         raise TypeError(f"check: {unknown[0]} is no argument of check or of model.fit")
 
 
