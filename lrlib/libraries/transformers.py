@@ -169,7 +169,8 @@ def wsd(
     )
 
 
-_TYPES = {
+#: Transformers' functions, by the name that `get_scheduler` has for them.
+TYPES = {
     "constant": "get_constant_schedule",
     "constant_with_warmup": "get_constant_schedule_with_warmup",
     "cosine": "get_cosine_schedule_with_warmup",
@@ -186,9 +187,9 @@ _TYPES = {
 @word
 def by_type(lr: float, name: str, warmup: Any, total: Any, more: Any) -> Any:
     """Return what Transformers' `get_scheduler` makes."""
-    if not isinstance(name, str) or name not in _TYPES:
+    if not isinstance(name, str) or name not in TYPES:
         raise missing(f"get_scheduler({name!r})")
-    (row,) = (row for row in ROWS if row.name == _TYPES[name])
+    (row,) = (row for row in ROWS if row.name == TYPES[name])
     given = {"num_warmup_steps": warmup, "num_training_steps": total}
     takes = row.signature.parameters
     used = {k: v for k, v in given.items() if k in takes and v is not None}

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from lrlib.libraries import names, table
+from lrlib.libraries import names, table, transformers
 from lrlib.schedules import catalogue, composition
 from lrlib.schedules.kinds import Choice, Inner, Inners, Number, Numbers
 from lrlib.schedules.schedule import definitions
@@ -102,11 +102,9 @@ def data() -> dict[str, Any]:
 
     string = ABOUT["LR124"]
     modules = _Modules()
-    functions = _words()
     rows = {}
     for name, row in names.rows().items():
-        # The page finds get_scheduler's row itself.
-        used = {n for n in row.uses if n in functions and n != "by_type"}
+        used = sorted(row.uses & table.WORDS.keys() - _PYTHON_ONLY)
         rows[name] = {
             "library": row.library,
             "parameters": [
@@ -116,7 +114,7 @@ def data() -> dict[str, Any]:
             "meaning": expression(row.meaning),
             "uses": sorted(row.uses),
             "python_only": bool(row.uses & _PYTHON_ONLY),
-            "calls": {n: modules.reference(functions[n]) for n in sorted(used)},
+            "calls": {n: modules.reference(table.WORDS[n]) for n in used},
         }
     made = {
         name: {
@@ -149,18 +147,9 @@ def data() -> dict[str, Any]:
     }
 
 
-def _words() -> dict[str, Any]:
-    """Return the functions that a row's meaning may call, by name."""
-    if hasattr(names, "functions"):
-        return dict(names.functions())
-    return dict(importlib.import_module("lrlib.libraries.table").WORDS)
-
-
 def _types() -> dict[str, str]:
     """Return Transformers' functions by the name that `get_scheduler` has for them."""
-    from lrlib.libraries import script, transformers
-
-    return dict(getattr(transformers, "_TYPES", None) or script._TYPES)
+    return dict(transformers.TYPES)
 
 
 def _default(defaults: Any, name: str) -> Any:
