@@ -289,7 +289,7 @@ def test_a_schedule_that_a_cell_shows_leads_there(site, browser):
         link
         for page in pages
         for link in re.findall(
-            r'href="(check\.html#text=lrlib[^"]*)"', page.read_text("utf-8")
+            r'href="(check\.html#q-[\w-]+)"', page.read_text("utf-8")
         )
     }
     assert links

@@ -20,6 +20,18 @@ const UNITS = [
 	["epoch", "epochs"],
 ];
 
+/** What an address says after its #; in the links of a page it's in base 64. */
+function queryOf(hash) {
+	const [, word] = /^q-([\w-]+)$/.exec(hash) ?? [];
+	if (!word) return new URLSearchParams(hash);
+	try {
+		const bytes = atob(word.replaceAll("-", "+").replaceAll("_", "/"));
+		return new URLSearchParams(bytes);
+	} catch {
+		return new URLSearchParams();
+	}
+}
+
 class Checker {
 	constructor(el, data, parser) {
 		Object.assign(this, { el, data, parser, values: new Map(), fields: new Map() });
@@ -68,7 +80,7 @@ class Checker {
 	}
 
 	fromAddress() {
-		const query = new URLSearchParams(window.location.hash.slice(1));
+		const query = queryOf(window.location.hash.slice(1));
 		if (!query.has("text")) return false;
 		const number = (name, fallback) => query.get(name) ?? fallback;
 		const [samples, batch, epochs] = NUMBERS.map(([name, , value]) => number(name, value));
