@@ -79,9 +79,10 @@ def add_link(shown: re.Match[str]) -> str:
         "samples": 32 * int(steps.replace(",", "")),
         **numbers,
     }
-    # The theme takes what follows # in a link for a selector, which must be valid.
-    word = urlsafe_b64encode(urlencode(query).encode()).decode().rstrip("=")
-    return f'{html} <a href="check.html#q-{word}">Check it in my run</a>'
+    # The theme takes what follows # for a selector: it must be valid.
+    word = urlsafe_b64encode(urlencode(query).encode()).decode()
+    address = f"check.html#q-{word.rstrip('=')}"
+    return f'{html} <a href="{address}">Check it in my run</a>'
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
