@@ -316,13 +316,14 @@ def _report(
 
 def _of_setup(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) -> Report:
     from lrlib.show.check import setup as setups
+    from lrlib.training.optimizers import is_schedule, number
 
     source, function = setup.source, setups.scheduler_function(setup)
     if function is not None:
         run = _in_unit(run, unit or "epoch")
-        first = setups.number(source) if not callable(source) else 0.01
+        first = number(source) if not callable(source) else 0.01
         made = sources.of_epochs(function, run.n, first)
-    elif setups.is_schedule(source):
+    elif is_schedule(source):
         run = _in_unit(run, "update")
         made = sources.of_keras(source, run.n, setup.count)
     elif callable(source):
@@ -330,7 +331,7 @@ def _of_setup(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) ->
         made = sources.of_rate_function(source, run.n)
     else:
         run = _in_unit(run, "update")
-        made = sources.of_number(setups.number(source), run.n)
+        made = sources.of_number(number(source), run.n)
     found = setups.troubles(setup, run, made.rates, made.lengths)
     return _report(run, made, silence, [_of_trouble(*each) for each in found])
 
