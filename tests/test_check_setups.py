@@ -79,13 +79,13 @@ def test_the_rates_of_a_callback_are_those_of_fit():
 def test_it_changes_nothing():
     model = model_with(Adam(PolynomialDecay(0.5, 8, 0.0)))
     fit(model)
-    before = [np.array(v) for v in (*model.weights, *model.optimizer.variables)]
+    before = [v.numpy().copy() for v in (*model.weights, *model.optimizer.variables)]
     step = model.train_function
     np.random.seed(3)  # noqa: NPY002
     random.seed(3)
     states = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     checked(model, epochs=2, callbacks=[callbacks.ReduceLROnPlateau()])
-    after = [np.array(v) for v in (*model.weights, *model.optimizer.variables)]
+    after = [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
     assert model.train_function is step

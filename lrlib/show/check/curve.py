@@ -541,9 +541,9 @@ DEFINITIONS: tuple[Definition, ...] = (
         "{last:rate}, and the schedule would lower it only later.",
         "Give lengths in {units}: this run has {n:plain}.",
         "never-decays",
-        wrong="fall == 0 and rise == 0 and later_low < 0.9 * last and "
+        wrong="n > 4 and fall == 0 and rise == 0 and later_low < 0.9 * last and "
         "idle_warmup == 0 and integer == 0",
-        suspicious="fall == 0 and rise > 0 and at_high < n - 2 and "
+        suspicious="n > 4 and fall == 0 and rise > 0 and at_high < n - 2 and "
         "later_low < 0.9 * last",
         at="n - 1",
         repair=("length", "n"),
@@ -555,7 +555,8 @@ DEFINITIONS: tuple[Definition, ...] = (
         "schedule comes down to: it's cut off.",
         "Make the schedule as long as the run, {n:plain} {units}.",
         "never-decays",
-        suspicious="fall > 0 and restarts == 0 and turns <= 1 and rising == 0 and "
+        suspicious="n > 4 and fall > 0 and restarts == 0 and turns <= 1 and "
+        "rising == 0 and "
         "past == 0 and counts_all + counts_samples + counts_updates == 0 and "
         "floor < 0.8 * high and "
         "((settles == 1 and settles_at > n + 1 and last - floor > 0.1 * high) or "
@@ -580,7 +581,8 @@ DEFINITIONS: tuple[Definition, ...] = (
         "training ends before the warm-up does.",
         "Shorten the warm-up to a small part of the run's {n:plain} {units}.",
         "no-warm-up",
-        wrong="rise > 0 and fall == 0 and should_fall == 0 and at_high >= n - 1 and "
+        wrong="n > 4 and rise > 0 and fall == 0 and should_fall == 0 and "
+        "at_high >= n - 1 and "
         "later_high > 1.001 * high and ((settles == 1 and settles_at > 1.1 * n) or "
         "later_falls == 1) and integer == 0",
         note="rise > 0 and fall == 0 and should_fall == 0 and at_high >= n - 1",

@@ -171,7 +171,7 @@ class Report:
             return left + (right - left) * min(step, last) / last
 
         def down(value: float) -> float:
-            return foot - (foot - head) * (value - bottom) / (top - bottom)
+            return float(foot - (foot - head) * (value - bottom) / (top - bottom))
 
         points = " ".join(
             f"{across(self.steps[i]):.1f},{down(rates[i]):.1f}" for i in kept

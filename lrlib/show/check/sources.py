@@ -176,7 +176,8 @@ def _in_one_graph(schedule: Any, steps: np.ndarray) -> np.ndarray:
             fn_output_signature=tf.float64,
         )
 
-    return tf.function(rates, autograph=False).get_concrete_function()().numpy()
+    found = tf.function(rates, autograph=False).get_concrete_function()()
+    return np.asarray(found.numpy(), np.float64)
 
 
 def _one_by_one(schedule: Any, steps: np.ndarray) -> np.ndarray:
