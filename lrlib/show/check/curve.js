@@ -3,7 +3,7 @@
 
 import { compile } from "../explorer/formulas.js";
 
-const [BEYOND, LATER, DOUBLED, SAME, TURN] = [20, 400, 8, 0.01, 0.05];
+const [BEYOND, LATER, DOUBLED, SAME, TURN, FEW] = [20, 400, 8, 0.01, 0.05, 32];
 export const SEVERITIES = ["wrong", "suspicious", "note"];
 /** The most steps that are computed one by one. */
 export const MOST = 2_000_000;
@@ -237,7 +237,7 @@ export function compare(run, found) {
 	const byUpdate = run.unit === "update";
 	const { n, epochs, samples, all_steps, steps_per_epoch: spe } = run;
 	const several = byUpdate && epochs > 1 && spe > 1;
-	const perSample = samples > 1 ? [samples, samples * epochs] : [];
+	const perSample = samples >= FEW ? [samples, samples * epochs] : [];
 	const match = (values, wanted) => values.find((x) => x > 1 && wanted.includes(x)) ?? 0;
 	const matches = {
 		counts_epochs: match(every, several ? [epochs] : []),

@@ -24,6 +24,8 @@ BEYOND, LATER, DOUBLED = 20, 400, 8
 SAME = 0.01
 #: A turn of the curve is one by more than this share of the highest rate.
 TURN = 0.05
+#: With fewer examples a length may be their number by chance.
+FEW = 32
 
 SEVERITIES = ("wrong", "suspicious", "note")
 
@@ -301,7 +303,7 @@ def compare(run: Run, found: Mapping[str, Any]) -> dict[str, Any]:
     by_update = run.unit == "update"
     spe, epochs = run.steps_per_epoch, run.epochs
     several = by_update and epochs > 1 and spe > 1
-    per_sample = [run.samples, run.samples * epochs] if run.samples > 1 else []
+    per_sample = [run.samples, run.samples * epochs] if run.samples >= FEW else []
     matches = {
         "counts_epochs": _match(every, [epochs] if several else []),
         "counts_samples": _match(
