@@ -87,7 +87,7 @@ lock-peers: $(READY) ## write requirements-peers.txt anew from requirements-peer
 	grep -vE '^(cuda|nvidia|triton)' requirements-peers.txt > requirements-peers.new
 	mv requirements-peers.new requirements-peers.txt
 
-bench: $(READY) ## measure speed, each against what others do; a bound that is missed is an error
+bench: $(READY) ## measure speed, each against what others do; a missed bound is an error (needs Node.js)
 	@missed=0; for file in $(BENCHMARKS); do \
 		echo "== $$file"; $(BIN)/python $$file || missed=1; done; exit $$missed
 

@@ -85,7 +85,13 @@ CASES = [
 
 
 def test_no_schedule_and_no_parameter_is_forgotten():
-    composed = {name for name in vars(composition) if name in definitions}
+    functions = vars(composition).items()
+    composed = {
+        name
+        for name, function in functions
+        if getattr(function, "__module__", "") == composition.__name__
+        and name in definitions
+    }
     assert {d.name for d in OURS} == {*lrlib.catalogue, *composed}
     assert "warmup" in composed
     tried = {(case.values[0].name, case.values[1]) for case in CASES}

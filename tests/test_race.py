@@ -325,7 +325,8 @@ def test_processes_give_the_same_and_a_dead_one_is_replaced(result, tmp_path):
 
 
 def test_dask_gives_the_same_and_a_dead_worker_is_retried(result, tmp_path):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     entries = ENTRIES | {"sgd": dying_once(str(tmp_path / "died"))}
     cluster = distributed.LocalCluster(
         n_workers=1,
