@@ -261,7 +261,7 @@ class Explorer(anywidget.AnyWidget):
 
     @property
     def runs(self) -> dict[str, Runs]:
-        """What the browser has trained: curve → its `Runs`, one row a seed.
+        """The runs that the browser has trained, by curve; each a `Runs`.
 
         It has the curves of the chart, once all their seeds are in; before that, and
         where nothing trains, it is empty.
