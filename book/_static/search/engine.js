@@ -92,12 +92,9 @@ globalThis.bookSearch = (() => {
     let found = chunks.get(chunk);
     if (!found) {
       const plain = PLAIN.exec(chunk);
-      const words = (plain ? [plain[1]] : chunk.match(WORD) ?? []).map(forms);
-      found = {
-        words,
-        flow: words.map(({ stops, whole }) => (stops ? "" : `${whole[0]} `)).join(""),
-        all: words.flatMap(({ all }) => all),
-      };
+      const words = plain ? [forms(plain[1])] : (chunk.match(WORD) ?? []).map(forms);
+      const all = plain ? words[0].all : words.flatMap(({ all }) => all);
+      found = { words, all, flow: null };
       chunks.set(chunk, found);
     }
     return found;
@@ -109,7 +106,13 @@ globalThis.bookSearch = (() => {
   /* What it says, stemmed, in its order, between spaces, to look phrases up in. */
   function flowOf(text) {
     let flow = " ";
-    for (const chunk of split(text)) flow += read(chunk).flow;
+    for (const chunk of split(text)) {
+      const found = read(chunk);
+      found.flow ??= found.words
+        .map(({ stops, whole }) => (stops ? "" : `${whole[0]} `))
+        .join("");
+      flow += found.flow;
+    }
     return flow;
   }
 
@@ -145,8 +148,8 @@ globalThis.bookSearch = (() => {
         id, title, text, code,
         page: name,
         href: `${path}#${anchor}`,
+        called: names,
         names: names.map((said) => said.toLowerCase()),
-        titles: names.map(flowOf),
       };
     });
     const last = new Map(); // the section that a form was counted in
@@ -254,6 +257,7 @@ globalThis.bookSearch = (() => {
       for (const i of new Set(queryTerms.map((form) => roles.get(form).i))) {
         covered += weights[i] / total;
       }
+      section.titles ??= section.called.map(flowOf);
       const titled = section.titles.map(
         (title) =>
           TITLE_IN_ORDER * share(pairs, title) +
