@@ -288,8 +288,9 @@ class RaceResult:
 
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {key: file[key] for key in file.files}
+            # NumPy leaves a damaged file open that it has opened itself.
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                content = {key: arrays[key] for key in arrays.files}
             meta = json.loads(str(content.pop("meta")))
             version = meta.pop("version")
         except FileNotFoundError:

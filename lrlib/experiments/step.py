@@ -190,8 +190,8 @@ def check_outputs(model: keras.Model, name: str, x: Any, **labels: Any) -> None:
         raise ValueError(
             f"data: the model does not take {name} of shape {shapes}"
         ) from error
-    *places, classes = outputs.shape[1:]
     for label_name, y in labels.items():
+        *places, classes = outputs.shape[1:]
         if list(y.shape[1:]) != places:
             raise ValueError(
                 f"data: {label_name} must have a label for each output of the model, "

@@ -236,7 +236,7 @@ class Explorer {
 			{ ontoggle: draw },
 			h("summary", {}, "Code"),
 			div("buttons", this.framework, button({ onclick: copy }, "Copy code")),
-			h("pre", { tabindex: 0, role: "region", "aria-label": "Code" }, this.codeText),
+			h("pre", { tabindex: 0, role: "group", "aria-label": "Code" }, this.codeText),
 		);
 
 		this.root.replaceChildren(
