@@ -43,10 +43,6 @@ export class Wave {
 		Object.assign(this, { decay, for_ever: forEver, last });
 	}
 
-	later(put, steps) {
-		return new Wave(put(this.decay), put(this.for_ever), this.last + steps);
-	}
-
 	upTo(steps) {
 		return steps !== null && steps <= this.last + 1 ? this.decay : this.for_ever;
 	}
