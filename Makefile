@@ -3,6 +3,7 @@ PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 READY := .venv/ready
+TUNING := .venv/tuning
 NOTEBOOKS = $(wildcard book/*.ipynb)
 # What the build of the book said, and what the book is made of.
 BOOK := _build/book.log
@@ -33,6 +34,12 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# What the notebooks need when they run; the build of the book doesn't run them.
+$(TUNING): $(READY) requirements-tuning.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-tuning.txt
+	@touch $@
+
 book: $(BOOK) ## build the book, to _build/html
 	@echo "The book is built. In a browser, open _build/html/index.html"
 
@@ -45,7 +52,7 @@ $(BOOK): $(READY) $(SOURCES)
 	@mv $@.new $@
 
 # What takes longest goes first, so that no core waits for it at the end.
-test: $(READY) ## check everything: lrlib, the notebooks, the built pages
+test: $(TUNING) ## check everything: lrlib, the notebooks, the built pages
 	$(BIN)/pytest --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 \
 		-n $(JOBS) --dist loadfile --no-loadscope-reorder -q \
 		$(NOTEBOOKS) tests lrlib
@@ -59,10 +66,10 @@ test: $(READY) ## check everything: lrlib, the notebooks, the built pages
 test-peers: .venv-peers/ready ## run what lrlib writes for other libraries there (RECORD=1 to record)
 	PYTHONPATH=. $(if $(RECORD),LRLIB_RECORD=1) .venv-peers/bin/python -m pytest -q tests/peers
 
-lab: $(READY) ## open the chapters in JupyterLab
+lab: $(TUNING) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
-execute: $(READY) ## run all notebooks afresh and store what they show
+execute: $(TUNING) ## run all notebooks afresh and store what they show
 	$(BIN)/python book/execute.py --jobs $(JOBS) $(NOTEBOOKS)
 
 lint: $(READY) ## style and types
@@ -74,16 +81,18 @@ lint: $(READY) ## style and types
 count: $(READY) ## how many lines of code lrlib has, without docstrings, comments and blanks
 	$(BIN)/python tests/count.py lrlib
 
-lock: $(READY) ## write requirements.txt anew from pyproject.toml
-	$(BIN)/uv pip compile --universal --fork-strategy fewest --python-version 3.11 \
-		--all-extras --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links --generate-hashes pyproject.toml -o requirements.txt
+LOCK = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: $(READY) ## write the requirements*.txt of the book anew from pyproject.toml
+	$(LOCK) --generate-hashes --extra book --extra test pyproject.toml \
+		-o requirements.txt
+	$(LOCK) --generate-hashes --extra book --extra test --extra tuning \
+		-c requirements.txt pyproject.toml -o requirements-tuning.txt
 
 # PyTorch pins its CUDA packages itself, where it wants them.
 lock-peers: $(READY) ## write requirements-peers.txt anew from requirements-peers.in
-	$(BIN)/uv pip compile --universal --fork-strategy fewest --python-version 3.11 \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-		requirements-peers.in -o requirements-peers.txt
+	$(LOCK) requirements-peers.in -o requirements-peers.txt
 	grep -vE '^(cuda|nvidia|triton)' requirements-peers.txt > requirements-peers.new
 	mv requirements-peers.new requirements-peers.txt
 
