@@ -14,7 +14,7 @@ _getattr, _dir, __all__ = _lazy.attach(
         "digits": ["load_digits"],
         "experiments.finder": ["find_learning_rate"],
         "experiments.lab": ["lab"],
-        "experiments.network": ["build_model"],
+        "experiments.network": ["build_convnet", "build_model"],
         "experiments.race": ["race"],
         "experiments.results": ["RaceResult"],
         "libraries.reading": ["convert"],
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from lrlib.digits import load_digits as load_digits
     from lrlib.experiments.finder import find_learning_rate as find_learning_rate
     from lrlib.experiments.lab import lab as lab
+    from lrlib.experiments.network import build_convnet as build_convnet
     from lrlib.experiments.network import build_model as build_model
     from lrlib.experiments.race import race as race
     from lrlib.experiments.results import RaceResult as RaceResult

@@ -104,6 +104,21 @@ def test_the_network_is_the_one_of_the_tutorial():
     assert np.asarray(model(np.zeros((3, 28, 28)))).sum(1) == pytest.approx(1)
 
 
+def test_the_convnet_tells_as_many_classes_apart_as_it_is_asked_to():
+    model = lrlib.build_convnet(classes=5)
+    assert [layer.count_params() for layer in model.layers] == [
+        0,
+        80,
+        1_168,
+        0,
+        36_928,
+        325,
+    ]
+    assert np.asarray(model(np.zeros((3, 28, 28)))).shape == (3, 5)
+    with pytest.raises(ValueError, match="classes must be a whole number of at least 2"):
+        lrlib.build_convnet(classes=1)
+
+
 def test_the_seed_decides_the_weights():
     def weights(seed):
         keras.utils.set_random_seed(seed)
