@@ -19,7 +19,8 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 # One thread an op: the same numbers on any number of cores, and races are faster.
 export TF_NUM_INTRAOP_THREADS := 1
 
-.PHONY: help book test test-peers lab execute lint count lock lock-peers bench mutants lighthouse clean
+.PHONY: help book test test-peers lab execute lint count lock lock-peers bench mutants \
+	lighthouse kernel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -107,6 +108,16 @@ mutants: $(READY) ## change lrlib in one place at a time: does a test notice? (t
 lighthouse: $(READY) ## Lighthouse on every page of the built book (needs Node.js and Chromium)
 	npm ci --prefix benchmarks/lighthouse --no-audit --no-fund --silent
 	$(BIN)/python benchmarks/lighthouse/measure.py
+
+# The book's tests need no compiler: what it makes is kept, with the digest of its source.
+KERNEL := lrlib/show/explorer/kernel
+kernel: ## compile the network that trains in the page to WebAssembly (needs clang and lld)
+	clang --target=wasm32 -msimd128 -O3 -ffp-contract=off -fno-math-errno -nostdlib \
+		-fvisibility=hidden -Wall -Wextra -Werror -Wl,--no-entry,--export-dynamic \
+		-Wl,--export=__heap_base,--import-memory,--strip-all -o $(KERNEL).wasm $(KERNEL).c
+	printf '// kernel.c, compiled: that of the SHA-256\n// %s\n\nexport const KERNEL =\n\t"%s";\n' \
+		$$(sha256sum < $(KERNEL).c | cut -c -64) $$(base64 -w 0 $(KERNEL).wasm) > $(KERNEL).js
+	rm $(KERNEL).wasm
 
 clean: ## remove what was built
 	rm -rf _build build .hypothesis .mypy_cache .ruff_cache *.egg-info

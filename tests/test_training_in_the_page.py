@@ -64,13 +64,12 @@ def interval(differences):
 # What a worker does, against NumPy ----------------------------------------------
 
 RUN_JOBS = """async ({ sets, jobs }) => {
-    const { digits } = (await import("./modules/network.js")).default;
+    const { Network } = (await import("./modules/network.js")).default;
     const { Job } = (await import("./modules/job.js")).default;
-    const parsed = {};
-    for (const [name, texts] of Object.entries(sets)) parsed[name] = digits(...texts);
+    const network = new Network(sets);
     return jobs.map((settings) => {
         const rates = Float64Array.from(settings.rates);
-        const job = new Job(parsed, { ...settings, rates });
+        const job = new Job(network, { ...settings, rates });
         while (!job.ended) job.advance();
         const { losses, checks, cuts } = job;
         return { losses, checks, cuts, ...job.outcome() };

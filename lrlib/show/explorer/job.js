@@ -1,6 +1,6 @@
 // One training run, from its start to its end, in pieces short enough to be interrupted.
 
-import { CLASSES, Run, evaluate } from "./network.js";
+import { CLASSES } from "./plain.js";
 import { FACTOR, PIECES, checksOf, pieceStart } from "./plan.js";
 
 /** The rule of `ReduceLROnPlateau`, checked as often as the validation digits are. */
@@ -10,11 +10,12 @@ const MIN_DELTA = 1e-4;
 const GUESS = Math.log(CLASSES);
 
 export class Job {
-	constructor(sets, { rates, plateau, ...settings }) {
-		this.sets = sets;
+	/** It has the network for itself until the next one begins. */
+	constructor(network, { rates, plateau, ...settings }) {
+		this.network = network;
 		this.rates = rates;
 		this.plateau = plateau;
-		this.run = new Run(sets.train, settings);
+		network.begin(settings);
 		this.every = PIECES / checksOf(rates.length);
 		this.losses = [];
 		this.checks = [];
@@ -37,7 +38,7 @@ export class Job {
 		const to = pieceStart(losses.length + 1, rates.length);
 		let sum = 0;
 		for (let t = from; t < to; t++) {
-			const loss = this.run.step(rates[t] * this.scale);
+			const loss = this.network.step(rates[t] * this.scale);
 			if (this.burst === null && !(loss < 1.4 * GUESS)) this.burst = t;
 			sum += loss;
 		}
@@ -46,7 +47,7 @@ export class Job {
 	}
 
 	check(step) {
-		const found = evaluate(this.run.weights, this.sets.validation);
+		const found = this.network.evaluate("validation");
 		this.checks.push(found);
 		if (!this.plateau || this.ended) return;
 		if (found.loss < this.best - MIN_DELTA) {
@@ -65,7 +66,7 @@ export class Job {
 	 */
 	outcome() {
 		const lost = !(this.checks.at(-1).loss < 0.9 * GUESS);
-		const test = evaluate(this.run.weights, this.sets.test);
+		const test = this.network.evaluate("test");
 		return { test, diverged: lost ? this.burst : null };
 	}
 }

@@ -1,12 +1,12 @@
 // What runs in a worker: it is sent the digits once, then jobs, one at a time.
 
 import { Job } from "./job.js";
-import { digits } from "./network.js";
+import { Network } from "./network.js";
 
 /** After so long it reports, and hears whether to stop. */
 const TURN = 16; // ms
 
-let sets;
+let network;
 let job = null;
 let id = 0;
 
@@ -25,16 +25,14 @@ function work() {
 }
 
 onmessage = ({ data }) => {
-	if (data.sets) {
-		sets = {};
-		for (const [name, texts] of Object.entries(data.sets)) sets[name] = digits(...texts);
-	} else if (data.stop) {
+	if (data.sets) network = new Network(data.sets);
+	else if (data.stop) {
 		// What has ended meanwhile has said so.
 		if (data.stop === id && job) postMessage({ id, stopped: true });
 		if (data.stop === id) job = null;
 	} else {
 		id = data.id;
-		job = new Job(sets, data.job);
+		job = new Job(network, data.job);
 		work();
 	}
 };
