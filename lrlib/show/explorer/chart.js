@@ -30,6 +30,7 @@ export class Chart {
 		this.height = height - TOP - foot;
 		this.unit = unit;
 		this.key = null;
+		this.paths = new WeakMap();
 		set(this.svg, { width, height });
 		set(this.plot, { x: left, width: this.width, height: this.height });
 		// The reading still has every step.
@@ -51,7 +52,8 @@ export class Chart {
 
 	draw(curves, axis, named) {
 		this.axis = axis;
-		const key = axis.ticks.join() + axis.share(axis.ticks[0]);
+		// Two values tell where all others lie.
+		const key = [axis.share(1), axis.share(2), ...axis.ticks].join();
 		if (key !== this.key) this.drawGrid();
 		this.key = key;
 		this.current = curves.find(({ kind }) => kind === "current")?.values;
@@ -59,7 +61,8 @@ export class Chart {
 		children(this.lines, curves.length, () => svg("path")).forEach((line, i) => {
 			const { values, kind } = curves[i];
 			const d = this.path(values);
-			set(line, { class: kind, d });
+			line.setAttribute("class", kind);
+			if (line.getAttribute("d") !== d) line.setAttribute("d", d);
 			if (this.filled && kind === "current" && d) {
 				this.area.setAttribute("d", `${d}V${this.height}H0Z`);
 			}
@@ -67,7 +70,16 @@ export class Chart {
 		this.drawNames(named ? curves : []);
 	}
 
+	/** The path of an array, made once for every scale. */
 	path(values) {
+		const drawn = this.paths.get(values);
+		if (drawn?.key === this.key) return drawn.d;
+		const d = this.trace(values);
+		this.paths.set(values, { key: this.key, d });
+		return d;
+	}
+
+	trace(values) {
 		const { at, across, height } = this;
 		let d = "";
 		let pen = "M";

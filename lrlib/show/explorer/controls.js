@@ -73,13 +73,17 @@ export function makeControl(control, { get, put, steps, say }) {
 		if (field.getAttribute("aria-invalid") === "true") say("");
 		refresh(true);
 	};
+	let shown = null;
 	const refresh = (left) => {
 		const value = get();
 		slider = scale(control, steps());
 		const at = slider.at(value);
+		const now = [value, slider.max, range.value].join();
+		if (now === shown && !left) return;
 		set(range, { min: slider.min, max: slider.max, "aria-valuetext": short(value, 6) });
 		range.value = at;
 		range.style.setProperty("--share", (at - slider.min) / (slider.max - slider.min));
+		shown = [value, slider.max, range.value].join();
 		// What is being typed is left alone.
 		if (!left && field === document.activeElement) return;
 		field.value = short(value, 15);

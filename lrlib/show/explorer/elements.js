@@ -22,6 +22,10 @@ export const button = (attributes, ...parts) =>
 	h("button", { type: "button", ...attributes }, ...parts);
 export const option = (value) => h("option", { value }, value);
 export const bold = (text) => h("b", {}, text);
+/** Set the text, if it is another: what stays isn't laid out anew. */
+export const write = (element, text) => {
+	if (element.textContent !== text) element.textContent = text;
+};
 export const show = (element, shown) => (element.style.display = shown ? "" : "none");
 
 /** The first `n` children, made where there are fewer. */

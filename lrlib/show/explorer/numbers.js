@@ -20,7 +20,8 @@ export function short(value, digits = 3, smallest = 1e-3) {
 }
 
 export const tick = (value) => short(value, 3, 0.01);
-export const count = (value) => value.toLocaleString("en");
+const grouped = new Intl.NumberFormat("en");
+export const count = (value) => grouped.format(value);
 
 /** What the reader typed as a value of that control; undefined if it is none. */
 export function read(control, text) {

@@ -55,6 +55,9 @@ export class Sweep {
 
 	draw(layout, named) {
 		show(this.chart.svg, this.key !== null);
+		const drawn = this.key && JSON.stringify([this.key, this.done, layout, named]);
+		if (drawn === this.drawn) return;
+		this.drawn = drawn;
 		if (this.key === null) return;
 		const curves = this.rows.map(({ name, kind, found }) => {
 			const reached = found.filter((losses) => losses.length === SWEEP_SEEDS).length;

@@ -3,7 +3,7 @@
 
 import { logAxis, ticksBetween } from "./axes.js";
 import { BandChart, across, spread } from "./bands.js";
-import { bold, button, div, h, set, show, svg } from "./elements.js";
+import { bold, button, div, h, set, show, svg, write } from "./elements.js";
 import { FACTOR, PIECES, checksOf, pieceStart } from "./plan.js";
 import { Pool } from "./pool.js";
 import { raceCode } from "./racing.js";
@@ -13,6 +13,8 @@ import { LEAST_SEEDS, sentence } from "./verdict.js";
 
 /** A moving slider is given this long to stop, so that not every notch trains. */
 const PAUSE = 30; // ms
+/** What the workers report is drawn as often as this, so that the reader's hand goes first. */
+const BETWEEN = 60; // ms
 const KEPT = 40; // curves
 
 let pool = null;
@@ -33,6 +35,9 @@ export class Training {
 		this.asked = !saving();
 		this.seen = false;
 		this.sweep = new Sweep();
+		this.drawnAt = 0;
+		// What of each curve's runs is drawn, made anew when they have come further.
+		this.made = { losses: new WeakMap(), checks: new WeakMap() };
 		this.loss = new BandChart("training loss");
 		this.accuracy = new BandChart("validation accuracy, %");
 		this.watch = new IntersectionObserver((entries) => {
@@ -98,8 +103,9 @@ export class Training {
 			this.problem = keyed.map((curve) => this.wrong(curve)).find(Boolean);
 			this.failed = null;
 			this.told = false;
-			this.said.textContent = "";
-			this.sweep.said.textContent = "";
+			this.drawn = null;
+			write(this.said, "");
+			write(this.sweep.said, "");
 			// A sweep of other curves is over.
 			if (this.sweep.key !== null) {
 				this.sweep.key = null;
@@ -109,9 +115,8 @@ export class Training {
 		Object.assign(this, { key, settings, curves: keyed, steps: view.steps });
 		if (!this.host.state.train.sweep) this.sweep.key = null;
 		for (const control of this.controls) control.refresh();
-		this.draw();
 		clearTimeout(this.waiting);
-		this.waiting = setTimeout(() => this.plan(), PAUSE);
+		this.waiting = setTimeout(() => this.host.attempt(() => this.plan()), PAUSE);
 	}
 
 	/** Why a curve can't be trained with, or nothing. */
@@ -207,6 +212,7 @@ export class Training {
 	end() {
 		this.rest();
 		clearTimeout(this.waiting);
+		clearTimeout(this.pausing);
 		cancelAnimationFrame(this.frame);
 		this.watch.disconnect();
 		document.removeEventListener("visibilitychange", this.turn);
@@ -215,10 +221,13 @@ export class Training {
 	// What it looks like
 
 	drawSoon() {
-		this.frame ??= requestAnimationFrame(() => {
-			this.frame = null;
-			this.host.attempt(() => this.draw());
-		});
+		const pause = this.drawnAt + BETWEEN - performance.now();
+		this.pausing ??= setTimeout(() => {
+			this.frame = requestAnimationFrame(() => {
+				this.pausing = null;
+				this.host.attempt(() => this.draw());
+			});
+		}, pause);
 	}
 
 	layout(both, height) {
@@ -239,29 +248,37 @@ export class Training {
 	}
 
 	/** What a chart draws of each curve: its lines across the seeds. */
-	lines(read, times, before) {
-		return this.curves.flatMap(({ kind, name, key, plateau, rates }) => {
-			let runs = this.begun({ key });
-			const stale = !runs.length && kind === "current";
+	lines(part, read, times, before) {
+		return this.curves.flatMap(({ kind, name, key }) => {
+			let runs = this.runs.get(key) ?? [];
+			const stale = !runs.some(Boolean) && kind === "current";
 			// Until the first run reports, the curve before stays, faded.
 			if (stale) runs = this.before?.steps === this.steps ? this.before.runs : [];
 			else if (kind === "current") this.before = { runs, steps: this.steps };
-			if (!runs.length) return [];
-			const rows = across(runs.map(read));
-			if (!rows.middle.length) return [];
-			const ends = times(rows.middle.length);
-			const part = (values) => spread(ends, values, this.steps, before);
-			return {
-				...{ kind, name, stale, values: part(rows.middle) },
-				...{ low: part(rows.low), high: part(rows.high) },
-				end: ends[rows.middle.length - 1],
-				lost: runs.flatMap(({ outcome }) => outcome?.diverged ?? []),
-			};
+			const come = runs.reduce((sum, run) => sum + 1 + read(run).length, 0);
+			let made = this.made[part].get(runs);
+			if (made?.come !== come) {
+				made = { come, rows: this.band(runs.filter(Boolean).map(read), times, before) };
+				this.made[part].set(runs, made);
+			}
+			const lost = runs.flatMap(({ outcome }) => outcome?.diverged ?? []);
+			return made.rows ? { ...made.rows, kind, name, stale, lost } : [];
 		});
+	}
+
+	/** The middle of several rows and how far they reach, one value a step, or null. */
+	band(rows, times, before) {
+		const { low, middle, high } = across(rows);
+		if (!middle.length) return null;
+		const ends = times(middle.length);
+		const part = (values) => spread(ends, values, this.steps, before);
+		const end = ends[middle.length - 1];
+		return { values: part(middle), low: part(low), high: part(high), end };
 	}
 
 	draw() {
 		if (!this.both || !this.key) return;
+		this.drawnAt = performance.now();
 		const { steps } = this;
 		const checks = checksOf(steps);
 		const middles = (n) =>
@@ -272,8 +289,9 @@ export class Training {
 			);
 		const ends = (n) =>
 			Array.from({ length: n }, (_, i) => pieceStart(((i + 1) * PIECES) / checks, steps));
-		const losses = this.lines(({ losses }) => losses, middles, true);
+		const losses = this.lines("losses", ({ losses }) => losses, middles, true);
 		const accuracies = this.lines(
+			"checks",
 			({ checks }) => checks.map(({ accuracy }) => 100 * accuracy),
 			ends,
 			false,
@@ -294,12 +312,12 @@ export class Training {
 		const { rate } = this.host;
 		const current = this.curves.at(-1);
 		const cuts = this.runs.get(current?.key)?.[0]?.cuts ?? [];
-		const used = current?.rates.map((value, t) => {
+		this.used ??= rate.plot.appendChild(svg("path", { class: "used current" }));
+		if (!cuts.length) return this.used.setAttribute("d", "");
+		const used = current.rates.map((value, t) => {
 			return value * FACTOR ** cuts.filter((cut) => cut <= t).length;
 		});
-		this.used ??= svg("path", { class: "used current" });
-		rate.plot.append(this.used);
-		this.used.setAttribute("d", cuts.length ? rate.path(used) : "");
+		this.used.setAttribute("d", rate.path(used));
 	}
 
 	/** From a round number below where the curves end, up to 100 %. */
@@ -338,20 +356,20 @@ export class Training {
 			.reduce((a, b) => a + b, 0);
 		const { sweep } = this;
 		const sweeping = train.sweep && sweep.key !== null && !sweep.ended;
-		this.progress.textContent = this.waitingFor(done, total);
-		sweep.progress.textContent = sweeping ? `${sweep.done} of ${sweep.total} runs` : "";
+		write(this.progress, this.waitingFor(done, total));
+		write(sweep.progress, sweeping ? `${sweep.done} of ${sweep.total} runs` : "");
 		show(this.startButton, !this.asked || this.failed);
-		this.startButton.textContent = this.failed ? "Try again" : "Train";
-		this.sweepButton.textContent = sweeping ? "Stop the sweep" : "Sweep peaks";
+		write(this.startButton, this.failed ? "Try again" : "Train");
+		write(this.sweepButton, sweeping ? "Stop the sweep" : "Sweep peaks");
 		this.sweepButton.disabled = Boolean(this.problem) || !this.asked;
 		this.copyButton.disabled = !this.curves.length;
-		if (this.problem) this.tell(this.problem);
+		if (this.problem) write(this.said, this.problem);
 		else if (this.failed) {
 			const words = `Training stopped: ${this.failed.message}. All else on this page works.`;
-			this.tell(words);
+			write(this.said, words);
 		} else if (this.whole && !this.told) {
 			this.told = true;
-			this.tell(this.verdict());
+			write(this.said, this.verdict());
 			this.hand();
 		}
 		if (sweep.ended && train.sweep && !sweep.said.textContent) {
@@ -374,10 +392,6 @@ export class Training {
 			return "Your browser asks to save data. To train, it has to load 140 kB of digits.";
 		}
 		return done < total ? `${done} of ${total} runs; the verdict comes with the last.` : "";
-	}
-
-	tell(words) {
-		if (this.said.textContent !== words) this.said.textContent = words;
 	}
 
 	outcomes({ name, key, plateau }) {
