@@ -63,14 +63,14 @@ ONE_RUN = """async ({ source, sets, steps, rate, batch, runs }) => {
 
 #: The updates alone, as the others are timed.
 UPDATES = """async ({ module, sets, steps, rate, batch, runs }) => {
-    const { Run, digits } = (await import(module)).default;
-    const train = digits(...sets.train);
+    const { Network } = (await import(module)).default;
+    const network = new Network(sets);
     const times = [];
     for (let seed = 1; seed <= runs; seed++) {
         const settings = { optimizer: "SGD", batchSize: batch, clip: false, seed };
         const start = performance.now();
-        const run = new Run(train, settings);
-        for (let t = 0; t < steps; t++) run.step(rate);
+        network.begin(settings);
+        for (let t = 0; t < steps; t++) network.step(rate);
         times.push(performance.now() - start);
     }
     return times;
