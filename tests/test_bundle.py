@@ -167,6 +167,17 @@ def test_a_module_that_is_missing_is_named(folder):
         bundle.module(folder / "one.js")
 
 
+def test_comments_stay_behind(folder):
+    (folder / "one.js").write_text(
+        "// The first.\n\n/** Two\n * lines. */\nexport const one = 1; // stays\n"
+        "\t// Indented.\nconst url = `http://two`;\n"
+    )
+    joined = bundle.script(folder / "one.js")
+    assert "const one = 1; // stays\nconst url = `http://two`;\n" in joined
+    assert "// one.js\n" in joined
+    assert not re.search("The first|Two|lines|Indented", joined)
+
+
 def test_every_module_of_the_explorer_is_in_the_script_and_short():
     scripts = [bundle.script(FOLDER / name) for name in ("page.js", "worker.js")]
     files = sorted(FOLDER.glob("*.js"))

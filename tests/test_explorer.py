@@ -300,6 +300,27 @@ def test_the_curve_and_the_words_follow_a_slider(reader):
     assert curve(page) == rate
 
 
+def test_the_grid_moves_with_the_curves(reader):
+    page = reader.open(lrlib.explore(lrlib.linear(1.5, 100), steps=100))
+    grid = page.locator(".grid").first
+    assert grid.locator("text").all_text_contents()[:4] == ["0", "0.5", "1", "1.5"]
+
+    def ends():
+        """Where the line of 1.5 lies, and where the curve begins, from the top."""
+        line = grid.locator("path").nth(3).get_attribute("d")
+        return float(line.split()[1].split("h")[0]) - 26, float(
+            re.match(r"M[\d.]+ (-?[\d.]+)", curve(page))[1]
+        )
+
+    line, start = ends()
+    assert line == pytest.approx(start, abs=0.1)
+    field(page, "initial_learning_rate").fill("1.6")
+    assert grid.locator("text").all_text_contents()[:4] == ["0", "0.5", "1", "1.5"]
+    below, top = ends()
+    assert top == pytest.approx(start, abs=0.1)
+    assert below > line + 5
+
+
 def test_a_slider_dragged_by_the_mouse_gives_round_values(reader):
     page = reader.open(cosine())
     box = slider(page, "initial_learning_rate").bounding_box()
@@ -687,8 +708,9 @@ def test_its_files_are_small():
         return len(gzip.compress(text.encode(), 6))
 
     # All that an explorer needs until something trains, a good third of it for that.
-    assert sum(map(sent, FILES.values())) < 26_500
-    assert sent(TRAINING["worker.js"]) < 6_000
+    assert sum(map(sent, FILES.values())) < 24_500
+    # A third of it is the compiled kernel.
+    assert sent(TRAINING["worker.js"]) < 8_000
     assert sent(TRAINING["digits.js"]) <= 140_000
 
 

@@ -719,6 +719,27 @@ def test_a_worker_that_dies_is_reported_and_replaced_on_request(reader):
     expect(button(page, "Try again")).to_be_hidden()
 
 
+#: A worker as an old browser would run it.
+NO_WEBASSEMBLY = """
+const Plain = window.Blob;
+window.made = 0;
+window.Blob = class extends Plain {
+    constructor(parts, options) {
+        made++;
+        super(["globalThis.WebAssembly = undefined;", ...parts], options);
+    }
+};
+"""
+
+
+def test_without_webassembly_the_page_says_the_same(reader):
+    first = said(reader.open(bold_and_cautious()), re.compile("linear"))
+    reader.context.add_init_script(NO_WEBASSEMBLY)
+    page = reader.open(bold_and_cautious())
+    assert said(page, re.compile("linear")) == first
+    assert page.evaluate("made") == 1
+
+
 def test_rates_that_cannot_be_trained_with_get_a_sentence(reader):
     @schedule
     def falls_below(t, start: Rate = 0.1, slope: Rate = 0.01):
