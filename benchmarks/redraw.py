@@ -18,11 +18,13 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from jupyter_client.manager import start_new_kernel
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 import lrlib
 import lrlib.show.explorer
@@ -109,7 +111,8 @@ def explorer_page(page: Page) -> None:
     rate.fill("0.1")
 
 
-def measure_explorer() -> np.ndarray:
+@contextmanager
+def browser() -> Iterator[Browser]:
     switches = "no-sandbox disable-gpu"
     # The next frame comes when it is ready, not at the screen's next beat: what is
     # measured is the work, not the wait.
@@ -119,19 +122,30 @@ def measure_explorer() -> np.ndarray:
             executable_path=shutil.which("chromium"),
             args=[f"--{switch}" for switch in switches.split()],
         )
+        yield chromium
+        chromium.close()
+
+
+def time_redraws(page: Page, count: int, rest: float = PAUSE) -> np.ndarray:
+    """Move the first slider to and fro, with a rest after every fourth notch: ms."""
+    page.evaluate(MEASURE)
+    count += 10  # the first ones are compiled on the way
+    for i in range(count):
+        page.keyboard.press("ArrowLeft" if (i // 15) % 2 else "ArrowRight")
+        # As a held key repeats. Asking the page whether it is done would take
+        # the time of its main thread.
+        time.sleep(PAUSE if i % 4 else rest)
+    page.wait_for_function("n => times.length === n", arg=count)
+    return np.array(page.evaluate("times"))[10:]
+
+
+def measure_explorer() -> np.ndarray:
+    with browser() as chromium:
         page = chromium.new_page(viewport={"width": 1100, "height": 900})
         explorer_page(page)
-        page.evaluate(MEASURE)
-        for i in range(REDRAWS + 10):
-            page.keyboard.press("ArrowLeft" if (i // 15) % 2 else "ArrowRight")
-            # As a held key repeats. Asking the page whether it is done would take
-            # the time of its main thread.
-            time.sleep(PAUSE)
-        page.wait_for_function("n => times.length === n", arg=REDRAWS + 10)
-        times = page.evaluate("times")
+        times = time_redraws(page, REDRAWS)
         assert page.locator(".lines path").count() == 8
-        chromium.close()
-    return np.array(times[10:])  # the first ones are compiled on the way
+    return times
 
 
 def measure_interact(redraws: int) -> np.ndarray:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import base64
 import gzip
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+from redraw import browser, time_redraws
 
 import lrlib
 import lrlib.show.explorer
@@ -95,17 +95,6 @@ WATCH = """(seeds) => {
     };
     new MutationObserver(look).observe(document.querySelector(".report"),
         { childList: true, subtree: true, characterData: true });
-    slider.focus();
-}"""
-
-REDRAW = """() => {
-    window.times = [];
-    const slider = document.querySelector(".params input[type=range]");
-    const channel = new MessageChannel();
-    // A message posted while a frame is prepared arrives after its painting.
-    channel.port1.onmessage = ({ data }) => times.push(performance.now() - data);
-    slider.addEventListener("input", ({ timeStamp }) =>
-        requestAnimationFrame(() => channel.port2.postMessage(timeStamp)));
     slider.focus();
 }"""
 
@@ -191,14 +180,9 @@ def explorer_page(page: Page, folder: Path, steps: int, seeds: int, pins: int) -
 
 
 def measure_browser(folder: Path) -> dict[str, np.ndarray]:
-    switches = "no-sandbox disable-gpu disable-frame-rate-limit disable-gpu-vsync"
     run = {"steps": STEPS, "batch": BATCH, "rate": RATE}
     found: dict[str, np.ndarray] = {}
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=[f"--{switch}" for switch in switches.split()],
-        )
+    with browser() as chromium:
         page = chromium.new_page(viewport={"width": 1100, "height": 1200})
         page.set_default_timeout(120_000)
         page.goto("about:blank")
@@ -219,13 +203,8 @@ def measure_browser(folder: Path) -> dict[str, np.ndarray]:
         # Long runs of many seeds: the workers never rest.
         explorer_page(page, folder, 2000, 16, pins=3)
         page.wait_for_function("document.querySelector('.runs .current')")
-        page.evaluate(REDRAW)
-        for i in range(160):
-            page.keyboard.press("ArrowRight" if (i // 15) % 2 else "ArrowLeft")
-            # Slower than a held key, so that each notch trains for a while.
-            time.sleep(0.1 if i % 4 == 0 else 1 / 30)
-        page.wait_for_function("times.length === 160")
-        found["redraw"] = np.array(page.evaluate("times"))[10:]
+        # Slower than a held key, so that each notch trains for a while.
+        found["redraw"] = time_redraws(page, 150, rest=0.1)
 
         pixels, labels = small_digits()["train"]
         data = {**run, "x": pixels.tolist(), "y": labels.tolist(), "runs": 4}
@@ -241,7 +220,6 @@ def measure_browser(folder: Path) -> dict[str, np.ndarray]:
             # Ours right after theirs, so that both meet the same machine.
             updates = np.array(page.evaluate(UPDATES, ours))[3:]
             found[f"against {name}"] = updates
-        chromium.close()
     return found
 
 
