@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from base64 import urlsafe_b64encode
 from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from assets import publish
 from sphinx.application import Sphinx
 
 import lrlib
@@ -37,34 +37,26 @@ KNOWN = {
 CALL = re.compile(r"(?<![\w.'])([a-z]\w*)\(")
 
 
-def write_files(app: Sphinx) -> None:
-    """Write the page's script, its data and its style."""
-    if app.builder.format != "html":
-        return
-    folder = Path(app.outdir) / "_static" / "check"
-    folder.mkdir(parents=True, exist_ok=True)
-    script = bundle.script(SOURCE / "checker.js")
-    (folder / "check.js").write_text(script, encoding="utf-8")
+def files() -> dict[str, str]:
+    """Return the page's script, its data and its style."""
     text = json.dumps(data(), separators=(",", ":"))
-    assigned = f"globalThis.lrlibCheck = {text};\n"
-    (folder / "data.js").write_text(assigned, encoding="utf-8")
-    shutil.copyfile(SOURCE / "check.css", folder / "check.css")
+    return {
+        "check.js": bundle.script(SOURCE / "checker.js"),
+        "data.js": f"globalThis.lrlibCheck = {text};\n",
+        "check.css": (SOURCE / "check.css").read_text("utf-8"),
+    }
 
 
-def add_files(
+def add_links(
     app: Sphinx,
     page: str,
     template: str,
     context: dict[str, Any],
     _: Any,
 ) -> None:
-    """Add them to a page that holds a check, and to no other."""
+    """Link the schedules that a page shows to their check."""
     if "body" in context:
         context["body"] = SHOWN.sub(add_link, context["body"])
-    if 'class="lrlib-check"' in context.get("body", ""):
-        app.add_css_file("check/check.css")
-        for name in ("parser", "data", "check"):
-            app.add_js_file(f"check/{name}.js", loading_method="defer")
 
 
 def add_link(shown: re.Match[str]) -> str:
@@ -87,6 +79,6 @@ def add_link(shown: re.Match[str]) -> str:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
-    app.connect("builder-inited", write_files)
-    app.connect("html-page-context", add_files)
+    publish(app, "check", files, ["parser", "data", "check"])
+    app.connect("html-page-context", add_links)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

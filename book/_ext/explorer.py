@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
+from assets import publish
 from sphinx.application import Sphinx
 
 import lrlib.show.explorer
@@ -14,38 +14,20 @@ from lrlib.show.explorer import bundle, training_files
 SOURCE = Path(lrlib.show.explorer.__file__).parent
 
 
-def write_files(app: Sphinx) -> None:
+def files() -> dict[str, str]:
     """Join the explorer's modules into one classic script.
 
-    A browser loads no module script from the disk.
+    A browser loads no module script from the disk. What trains is
+    loaded when a network trains on a page, and not before.
     """
-    if app.builder.format != "html":
-        return
-    folder = Path(app.outdir) / "_static" / "explorer"
-    folder.mkdir(parents=True, exist_ok=True)
-    script = bundle.script(SOURCE / "page.js")
-    (folder / "explorer.js").write_text(script, encoding="utf-8")
-    shutil.copyfile(SOURCE / "explorer.css", folder / "explorer.css")
-    # What a page loads when a network trains on it, and not before.
-    for name, text in training_files().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def add_files(
-    app: Sphinx,
-    page: str,
-    template: str,
-    context: dict[str, Any],
-    _: Any,
-) -> None:
-    """Add them to a page that holds an explorer, and to no other."""
-    if 'class="lrlib-explorer"' in context.get("body", ""):
-        app.add_css_file("explorer/explorer.css")
-        app.add_js_file("explorer/explorer.js", loading_method="defer")
+    return {
+        "explorer.js": bundle.script(SOURCE / "page.js"),
+        "explorer.css": (SOURCE / "explorer.css").read_text("utf-8"),
+        **training_files(),
+    }
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
-    app.connect("builder-inited", write_files)
-    app.connect("html-page-context", add_files)
+    publish(app, "explorer", files, ["explorer"])
     return {"parallel_read_safe": True, "parallel_write_safe": True}
