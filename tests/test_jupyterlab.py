@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -107,6 +108,25 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """A notebook in JupyterLab, in which no script fails."""
+    context = browser.new_context(viewport={"width": 1300, "height": 1600})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address, timeout=PATIENCE)
+    page.locator(".jp-CodeCell").first.wait_for(timeout=PATIENCE)
+    yield page
+    assert errors == []
+    context.close()
+
+
+def wait_for_kernel(page: Page) -> None:
+    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
+    expect(ready).to_be_visible(timeout=PATIENCE)
+
+
 def run_cell(page: Page, number: int) -> None:
     """Click into the cell and press Shift+Enter, and wait for its number."""
     cell = page.locator(".jp-CodeCell").nth(number)
@@ -119,100 +139,81 @@ def run_cell(page: Page, number: int) -> None:
 def test_a_slider_moved_in_jupyterlab_is_read_back_by_the_next_cell(
     browser: Browser, lab: str
 ) -> None:
-    context = browser.new_context(viewport={"width": 1300, "height": 1100})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{lab}/lab/tree/explorer.ipynb", timeout=PATIENCE)
-    page.locator(".jp-CodeCell").first.wait_for(timeout=PATIENCE)
-    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
-    expect(ready).to_be_visible(timeout=PATIENCE)
+    with opened(browser, f"{lab}/lab/tree/explorer.ipynb") as page:
+        wait_for_kernel(page)
+        run_cell(page, 0)
+        alpha = page.get_by_role("textbox", name="alpha", exact=True)
+        expect(alpha).to_have_value("0", timeout=PATIENCE)
+        # The widget, not the picture that the published page starts from.
+        expect(page.locator(".lrlib-explorer .charts")).to_be_visible()
+        expect(page.locator(".jp-OutputArea polyline")).to_have_count(0)
+        expect(page.get_by_role("button", name="Copy link")).to_have_count(0)
 
-    run_cell(page, 0)
-    alpha = page.get_by_role("textbox", name="alpha", exact=True)
-    expect(alpha).to_have_value("0", timeout=PATIENCE)
-    # The widget, not the picture that the published page starts from.
-    expect(page.locator(".lrlib-explorer .charts")).to_be_visible()
-    expect(page.locator(".jp-OutputArea polyline")).to_have_count(0)
-    expect(page.get_by_role("button", name="Copy link")).to_have_count(0)
+        slider = page.get_by_role("slider", name="alpha", exact=True)
+        box = slider.bounding_box()
+        page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
+        clicked = float(alpha.input_value())
+        assert 0.2 < clicked < 0.4
+        # An arrow key on a slider is the slider's, no shortcut of JupyterLab's.
+        page.keyboard.press("ArrowRight")
+        expect(alpha).not_to_have_value(f"{clicked:g}")
+        dialled = float(alpha.input_value())
+        assert clicked < dialled < clicked + 0.1
+        run_cell(page, 1)
+        output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
+        end = lrlib.cosine(0.1, decay_steps=150, alpha=dialled)(150)
+        expect(output).to_have_text(
+            f"alpha is {dialled} at the end {end}", timeout=PATIENCE
+        )
 
-    slider = page.get_by_role("slider", name="alpha", exact=True)
-    box = slider.bounding_box()
-    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
-    clicked = float(alpha.input_value())
-    assert 0.2 < clicked < 0.4
-    # An arrow key on a slider is the slider's, no shortcut of JupyterLab's.
-    page.keyboard.press("ArrowRight")
-    expect(alpha).not_to_have_value(f"{clicked:g}")
-    dialled = float(alpha.input_value())
-    assert clicked < dialled < clicked + 0.1
-    run_cell(page, 1)
-    output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
-    end = lrlib.cosine(0.1, decay_steps=150, alpha=dialled)(150)
-    expect(output).to_have_text(
-        f"alpha is {dialled} at the end {end}", timeout=PATIENCE
-    )
+        run_cell(page, 2)
+        expect(alpha).to_have_value("0.25", timeout=PATIENCE)
+        rate = page.get_by_role("textbox", name="initial_learning_rate", exact=True)
+        expect(rate).to_have_value("0.2")
 
-    run_cell(page, 2)
-    expect(alpha).to_have_value("0.25", timeout=PATIENCE)
-    rate = page.get_by_role("textbox", name="initial_learning_rate", exact=True)
-    expect(rate).to_have_value("0.2")
-
-    # A new schedule joins the picker; the pin and the old one's values stay.
-    page.get_by_role("button", name="Pin", exact=True).click()
-    run_cell(page, 3)
-    picker = page.get_by_label("Schedule")
-    expect(picker).to_have_value("rex", timeout=PATIENCE)
-    expect(alpha).to_have_count(0)
-    expect(page.locator(".lrlib-explorer .lines path")).to_have_count(4)
-    expect(page.locator(".pins li")).to_contain_text("cosine A")
-    picker.select_option("cosine")
-    expect(alpha).to_have_value("0.25")
-    assert errors == []
-    context.close()
+        # A new schedule joins the picker; the pin and the old one's values stay.
+        page.get_by_role("button", name="Pin", exact=True).click()
+        run_cell(page, 3)
+        picker = page.get_by_label("Schedule")
+        expect(picker).to_have_value("rex", timeout=PATIENCE)
+        expect(alpha).to_have_count(0)
+        expect(page.locator(".lrlib-explorer .lines path")).to_have_count(4)
+        expect(page.locator(".pins li")).to_contain_text("cosine A")
+        picker.select_option("cosine")
+        expect(alpha).to_have_value("0.25")
 
 
 def test_a_formula_shows_before_its_notebook_is_trusted_and_when_it_is_run(
     browser: Browser, lab: str
 ) -> None:
-    context = browser.new_context(viewport={"width": 1300, "height": 1100})
-    page = context.new_page()
     # Not the workspace in which the other notebook is open.
-    page.goto(f"{lab}/lab/workspaces/own/tree/schedule.ipynb", timeout=PATIENCE)
-    output = page.locator(".jp-OutputArea-output")
-    # What somebody else has stored may hold no MathML: JupyterLab sets the LaTeX.
-    expect(output.locator("mjx-container")).to_be_visible(timeout=PATIENCE)
-    expect(output.locator(".lrlib-formula")).to_be_hidden()
-    expect(output.locator(".lrlib-formula math")).to_have_count(0)
+    address = f"{lab}/lab/workspaces/own/tree/schedule.ipynb"
+    with opened(browser, address) as page:
+        output = page.locator(".jp-OutputArea-output")
+        # What somebody else has stored may hold no MathML: JupyterLab sets the LaTeX.
+        expect(output.locator("mjx-container")).to_be_visible(timeout=PATIENCE)
+        expect(output.locator(".lrlib-formula")).to_be_hidden()
+        expect(output.locator(".lrlib-formula math")).to_have_count(0)
 
-    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
-    expect(ready).to_be_visible(timeout=PATIENCE)
-    run_cell(page, 0)
-    formula = output.locator(".lrlib-formula math")
-    expect(formula).to_be_visible(timeout=PATIENCE)
-    expect(formula).to_have_css("font-family", re.compile("Cambria Math.*, math"))
-    expect(output.locator("mjx-container")).to_be_hidden()
-    expect(output.locator("polyline")).to_be_visible()
-    context.close()
+        wait_for_kernel(page)
+        run_cell(page, 0)
+        formula = output.locator(".lrlib-formula math")
+        expect(formula).to_be_visible(timeout=PATIENCE)
+        expect(formula).to_have_css("font-family", re.compile("Cambria Math.*, math"))
+        expect(output.locator("mjx-container")).to_be_hidden()
+        expect(output.locator("polyline")).to_be_visible()
 
 
 def test_what_the_browser_trained_is_in_the_kernel(browser: Browser, lab: str) -> None:
-    context = browser.new_context(viewport={"width": 1300, "height": 1600})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{lab}/lab/workspaces/train/tree/training.ipynb", timeout=PATIENCE)
-    page.locator(".jp-CodeCell").first.wait_for(timeout=PATIENCE)
-    ready = page.get_by_text(re.compile(r"Python 3.*\| Idle"))
-    expect(ready).to_be_visible(timeout=PATIENCE)
-    run_cell(page, 0)
-    # The kernel sends the digits, the browser trains and sends the runs back.
-    verdict = page.locator(".verdict")
-    expect(verdict).to_have_text(re.compile("linear.*constant A"), timeout=PATIENCE)
-    run_cell(page, 1)
-    output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
-    expect(output).to_have_text(
-        "['constant A', 'linear'] (5, 50) True", timeout=PATIENCE
-    )
-    assert errors == []
-    context.close()
+    address = f"{lab}/lab/workspaces/train/tree/training.ipynb"
+    with opened(browser, address) as page:
+        wait_for_kernel(page)
+        run_cell(page, 0)
+        # The kernel sends the digits, the browser trains and sends the runs back.
+        verdict = page.locator(".verdict")
+        expect(verdict).to_have_text(re.compile("linear.*constant A"), timeout=PATIENCE)
+        run_cell(page, 1)
+        output = page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
+        expect(output).to_have_text(
+            "['constant A', 'linear'] (5, 50) True", timeout=PATIENCE
+        )
