@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 
 import keras
@@ -523,6 +524,22 @@ def test_letters_are_written_as_in_the_formula():
     assert key == f"<small>{t}: step, {b}: boundaries, {v}: values</small>"
     key = drawing.symbols_html(lrlib.constant() * lrlib.constant())
     assert mathml(r"{\eta_0}^{(2)}") in key
+
+
+def test_the_picture_of_a_curve_breaks_where_it_has_no_number():
+    class Rates:
+        name = "broken"
+        horizon = 10
+
+        def __call__(self, t):
+            return np.select([t == 0, t == 4, t == 5], [np.inf, np.nan, np.nan], t)
+
+    lines = re.findall('points="([^"]*)"', drawing.curve_svg(Rates()))
+    steps = [len(line.split()) for line in lines]
+    assert steps == [3, 5]  # 1 to 3, and 6 to 10
+    assert "nan" not in "".join(lines)
+    (line,) = re.findall('points="([^"]*)"', drawing.curve_svg(lrlib.linear()))
+    assert line.startswith("56.0,10.0 ")
 
 
 @pytest.mark.parametrize("schedule", variants())

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from scipy import stats
+from sympy import Abs
 from test_explorer import (
     TRAINING,
     Reader,
@@ -740,13 +741,34 @@ def test_without_webassembly_the_page_says_the_same(reader):
     assert page.evaluate("made") == 1
 
 
-def test_rates_that_cannot_be_trained_with_get_a_sentence(reader):
-    @schedule
-    def falls_below(t, start: Rate = 0.1, slope: Rate = 0.01):
-        return start - slope * t
+def falls_below(t, start: Rate = 0.1, slope: Rate = 0.01):
+    """Below 0."""
+    return start - slope * t
 
-    page = reader.open(trained(falls_below(), lrlib.constant(0.5)))
-    said(page, "Nothing trains: the rate of falls_below at step 11 is negative.")
+
+def has_no_root(t, start: Rate = 0.1, slope: Rate = 0.01):
+    """Not a number."""
+    return (start - slope * t) ** 0.5
+
+
+def has_a_pole(t, start: Rate = 0.5, pole: Rate = 8.0):
+    """Infinite at one step."""
+    return start / Abs(t - pole)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (falls_below, "at step 11 is negative"),
+        (has_no_root, "at step 11 is not a number"),
+        (has_a_pole, "at step 8 is infinite"),
+    ],
+)
+def test_rates_that_cannot_be_trained_with_get_a_sentence(reader, function, words):
+    with np.errstate(all="ignore"):
+        explorer = trained(schedule(function)(), lrlib.constant(0.5))
+        page = reader.open(explorer)
+    said(page, f"Nothing trains: the rate of {function.__name__} {words}.")
     page.get_by_label("Schedule").select_option("constant")
     said(page, re.compile("^Pin this curve"))
 

@@ -61,15 +61,22 @@ def curve_svg(schedule: Schedule, steps: int | None = None) -> str:
     steps = steps or schedule.horizon
     x = np.unique(np.linspace(0, steps, 401).round())
     rates = schedule(x)
-    top = rates.max() or 1.0
+    finite = np.isfinite(rates)
+    top = (rates[finite].max() if finite.any() else 0) or 1.0
     left, right, head, foot = 56, WIDTH - 8, 10, HEIGHT - 22
     xs = left + (right - left) * x / steps
     ys = foot - (foot - head) * rates / top
     ys = ys.round(1)
     bends = np.ones_like(ys, dtype=bool)  # what lies inside a flat run is not needed
     bends[1:-1] = (ys[1:-1] != ys[:-2]) | (ys[1:-1] != ys[2:])
-    points = " ".join(
-        f"{a:.1f},{b:.1f}" for a, b in zip(xs[bends], ys[bends], strict=True)
+    # Where a rate is infinite or no number the line is broken.
+    drawn = np.flatnonzero(bends & finite)
+    pieces = np.split(drawn, np.flatnonzero(np.diff(np.cumsum(~finite)[drawn])) + 1)
+    lines = "".join(
+        f'<polyline points="{" ".join(f"{xs[i]:.1f},{ys[i]:.1f}" for i in piece)}" '
+        'fill="none" stroke="var(--pst-color-primary, '
+        'var(--jp-brand-color1, #0072b2))" stroke-width="2"/>'
+        for piece in pieces
     )
     label = (
         f"{schedule.name}: learning rate {rates[0]:.4g} at step 0, highest "
@@ -82,8 +89,7 @@ def curve_svg(schedule: Schedule, steps: int | None = None) -> str:
         f'style="display:block;width:100%;max-width:{WIDTH}px">'
         f'<path d="M{left} {head}V{foot}H{right}" fill="none" '
         'stroke="currentColor" opacity="0.3"/>'
-        f'<polyline points="{points}" fill="none" stroke="var(--pst-color-primary, '
-        'var(--jp-brand-color1, #0072b2))" stroke-width="2"/>'
+        f"{lines}"
         f'<text x="{left - 6}" y="{head + 5}" text-anchor="end" {grey}>{top:.3g}</text>'
         f'<text x="{left - 6}" y="{foot}" text-anchor="end" {grey}>0</text>'
         f'<text x="{left}" y="{HEIGHT - 6}" {grey}>step 0</text>'

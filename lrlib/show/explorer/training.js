@@ -123,7 +123,8 @@ export class Training {
 	wrong({ name, rates, schedule }) {
 		const step = rates.subarray(0, -1).findIndex((rate) => !(rate >= 0 && rate < Infinity));
 		if (step < 0) return "";
-		const what = rates[step] < 0 ? "negative" : "not a number";
+		const rate = rates[step];
+		const what = rate < 0 ? "negative" : rate > 0 ? "infinite" : "not a number";
 		return `Nothing trains: the rate of ${name ?? schedule} at step ${step} is ${what}.`;
 	}
 
