@@ -357,7 +357,9 @@ def numbers(kind):
     if kind.log:
         exponents = st.floats(math.log(low), math.log(high))
         return exponents.map(lambda e: min(max(math.exp(e), low), high))
-    return st.floats(low, high, allow_subnormal=False)
+    least = low + kind.gap
+    floats = st.floats(least, high, allow_subnormal=False)
+    return st.just(low) | floats if kind.gap else floats
 
 
 def values(kind):
@@ -570,3 +572,9 @@ def test_its_docstring_is_an_entry_of_the_catalogue(name):
     assert summary.endswith(".")
     assert empty == ""
     assert rest
+
+
+def test_cycles_that_hardly_grow_are_refused_since_rounding_would_misplace_them():
+    assert lrlib.cosine_restarts(0.1, 2, t_mul=1)(2) == 0.1
+    with pytest.raises(ValueError, match=r"t_mul must be 1, or a number of at"):
+        lrlib.cosine_restarts(0.1, 2, t_mul=1 + 2**-52)

@@ -351,6 +351,13 @@ def test_a_number_typed_in_is_taken_exactly_and_a_wrong_one_is_not(reader):
     expect(page.get_by_role("status")).to_have_text("")
 
 
+def test_a_number_in_the_gap_above_1_is_not_taken(reader):
+    page = reader.open(lrlib.explore(lrlib.cosine_restarts(0.1, 50), steps=200))
+    for text, refused in (("1.00001", "true"), ("1", "false"), ("1.0001", "false")):
+        field(page, "t_mul").fill(text)
+        expect(field(page, "t_mul")).to_have_attribute("aria-invalid", refused)
+
+
 def test_the_pointer_reads_the_curve_at_its_step(reader):
     explorer = lrlib.explore(lrlib.linear(0.1, 200), steps=200, steps_per_epoch=50)
     page = reader.open(explorer)

@@ -121,6 +121,7 @@ class Number(Kind):
         log: the slider is logarithmic.
         slider: the two ends of the slider.
         span: how much of the step axis one unit of it takes up, in a default plot.
+        gap: nothing so close above `low` is allowed but `low` itself.
 
     """
 
@@ -132,11 +133,14 @@ class Number(Kind):
     whole: bool = False
     log: bool = False
     span: float = 0.0
+    gap: float = 0.0
 
     numeric = True
 
     def __str__(self) -> str:
         text = "a whole number" if self.whole else "a number"
+        if self.gap:
+            return f"{self.low:g}, or {text} of at least {self.low + self.gap:g}"
         if self.low == -math.inf and self.high == math.inf:
             return text
         if self.high == math.inf:
@@ -163,6 +167,7 @@ class Number(Kind):
             math.isfinite(number)
             and (number > self.low if self.above else number >= self.low)
             and (number < self.high if self.below else number <= self.high)
+            and not self.low < number < self.low + self.gap
             and (not self.whole or number == int(number))
         )
         if not fits:
@@ -204,6 +209,7 @@ class Number(Kind):
             "high": self.high if math.isfinite(self.high) else None,
             "above": self.above,
             "below": self.below,
+            "gap": self.gap,
             "whole": self.whole,
             "log": self.log,
             # A length: its slider goes as far as the step axis.
@@ -469,8 +475,9 @@ Fraction = Annotated[float, Number((0.0, 1.0), low=0, high=1)]
 Decay = Annotated[float, Number((1e-3, 1.0), low=0, above=True, log=True)]
 #: What something is multiplied by: a rate, the length of a cycle.
 Factor = Annotated[float, Number((0.1, 4.0), low=0, above=True)]
-#: What a length is multiplied by each time.
-Growth = Annotated[float, Number((1.0, 4.0), low=1)]
+#: What a length is multiplied by each time. So near to 1 that the sum of the lengths is
+#: lost in rounding, it would be wrong without a word.
+Growth = Annotated[float, Number((1.0, 4.0), low=1, gap=1e-4)]
 #: What a length or a rate is divided by, once: not at all, or more.
 Divisor = Annotated[float, Number((1.0, 100.0), low=1)]
 LargeDivisor = Annotated[float, Number((1.0, 1e5), low=1, log=True)]

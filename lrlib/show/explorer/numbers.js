@@ -33,6 +33,7 @@ export function read(control, text) {
 	const fits =
 		(above ? value > low : value >= low) &&
 		(below ? value < high : value <= high) &&
+		!(low < value && value < low + control.gap) &&
 		(whole ? Number.isSafeInteger(value) : Number.isFinite(value));
 	return fits ? value : undefined;
 }
