@@ -104,7 +104,8 @@ export class Plain {
 	/** Add their gradients; `logits` holds the loss's slopes for them by now. */
 	backward({ weights, gradient, batch, hidden, logits, slopes }, data, count) {
 		for (let i = 0; i < count; i++) {
-			const [units, errors] = [i * HIDDEN, i * CLASSES];
+			const units = i * HIDDEN;
+			const errors = i * CLASSES;
 			for (let c = 0; c < CLASSES; c++) gradient[B2 + c] += logits[errors + c];
 			for (let j = 0; j < HIDDEN; j++) {
 				slopes[j] = 0;
@@ -112,9 +113,11 @@ export class Plain {
 				if (h === 0) continue;
 				const unit = W2 + j * CLASSES;
 				// Even and odd classes apart, as the kernel adds them.
-				let [even, odd] = [0, 0];
+				let even = 0;
+				let odd = 0;
 				for (let c = 0; c < CLASSES; c += 2) {
-					const [one, other] = [logits[errors + c], logits[errors + c + 1]];
+					const one = logits[errors + c];
+					const other = logits[errors + c + 1];
 					even += weights[unit + c] * one;
 					odd += weights[unit + c + 1] * other;
 					gradient[unit + c] += h * one;
