@@ -532,11 +532,27 @@ def test_a_link_brings_the_training_back(reader):
     expect(other.get_by_label("halve on a plateau")).to_be_checked()
 
 
+#: What the page writes for `bold_and_cautious(seeds=1)` with five seeds.
+LINK = (
+    "#explorer=1&schedule=linear&plateau=false&initial_learning_rate=1.5"
+    "&decay_steps=100&end_learning_rate=0&view.steps=100&view.steps_per_epoch=100"
+    "&view.epochs=false&view.log=false&view.loss=false&view.condition_number=10"
+    "&view.noise=1&view.batch_size=32&train.optimizer=SGD&train.batch_size=16"
+    "&train.seeds=5&train.clip=false&train.sweep=false"
+)
+
+
+def test_a_link_that_is_whole_is_followed(reader):
+    page = reader.open(bold_and_cautious(seeds=1), address=LINK)
+    expect(page.get_by_role("status")).to_have_text("")
+    expect(field(page, "seeds")).to_have_value("5")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ("view.steps=100", "view.steps=1000000", "steps is out of range"),
-        ("batch_size=16", "batch_size=0", "batch size is out of range"),
+        ("train.batch_size=16", "train.batch_size=0", "batch size is out of range"),
         ("train.seeds=5", "train.seeds=17", "seeds is out of range"),
         ("train.seeds=5", "train.seeds=NaN", "seeds is out of range"),
         ("optimizer=SGD", "optimizer=LARS", "optimizer is out of range"),
@@ -547,22 +563,8 @@ def test_a_link_brings_the_training_back(reader):
     ],
 )
 def test_a_bad_link_gets_a_sentence_and_the_page_goes_on(reader, old, new, words):
-    address = (
-        "#explorer=1&schedule=linear&plateau=false&initial_learning_rate=1.5"
-        "&decay_steps=100&end_learning_rate=0&view.steps=100&view.steps_per_epoch=100"
-        "&view.epochs=false&view.log=false&view.loss=false&view.condition_number=10"
-        "&view.noise=1&view.batch_size=32&train.optimizer=SGD&train.batch_size=16"
-        "&train.seeds=5&train.clip=false&train.sweep=false"
-    )
-    good = reader.open(bold_and_cautious(seeds=1), address=address)
-    expect(good.get_by_role("status")).to_have_text("")
-    expect(field(good, "seeds")).to_have_value("5")
-    good.close()
-    old = f"train.{old}" if old == "batch_size=16" else old
-    page = reader.open(
-        bold_and_cautious(seeds=1),
-        address=address.replace(old, new.replace("batch_size=0", "train.batch_size=0")),
-    )
+    assert old in LINK
+    page = reader.open(bold_and_cautious(seeds=1), address=LINK.replace(old, new))
     expect(page.get_by_role("status")).to_contain_text("The link was not followed")
     expect(page.get_by_role("status")).to_contain_text(words)
     said(page)
