@@ -11,6 +11,7 @@ import ast
 import importlib
 import inspect
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -100,7 +101,6 @@ def data() -> dict[str, Any]:
     """Return all that the page needs, as plain lists and dictionaries."""
     from lrlib.show.check.setup import ABOUT
 
-    string = ABOUT["LR124"]
     modules = _Modules()
     rows = {}
     for name, row in names.rows().items():
@@ -143,7 +143,7 @@ def data() -> dict[str, Any]:
         "optax": sorted(names.OPTAX_OPTIMIZERS),
         "types": _types(),
         "symptoms": report.link(""),
-        "string": {"text": string.text, "fix": string.fix, "symptom": string.symptom},
+        "troubles": {code: asdict(ABOUT[code]) for code in ("LR104", "LR124")},
     }
 
 

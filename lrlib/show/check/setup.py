@@ -6,6 +6,7 @@ used: this module is imported when there is a Keras object to look at.
 
 from __future__ import annotations
 
+import dis
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -116,11 +117,11 @@ ABOUT: dict[str, About] = {
         "optimizer.iterations.assign(0).",
     ),
     "LR111": About(
-        "a resumed run whose count is 0",
-        ("wrong",),
+        "a resumed run whose count is 0, or far behind",
+        ("wrong", "suspicious"),
         "initial-epoch",
-        "initial_epoch={epoch} doesn't move the schedule: the optimizer's count is 0, "
-        "so the rate starts anew at {rate}.",
+        "initial_epoch={epoch} doesn't move the schedule: the optimizer's count is "
+        "{count}, so the rate starts at {rate}.",
         "Restore the optimizer as well: load_model, or BackupAndRestore.",
     ),
     "LR112": About(
@@ -411,9 +412,11 @@ def _of_optimizer(
     if setup.count and not resumed and scheduled and not restores:
         numbers = {"count": f"{setup.count:,}", "rate": rate(float(rates[0]))}
         yield "LR110", "suspicious", numbers
-    if resumed and not setup.count and varies and not restores:
-        numbers = {"epoch": f"{resumed}", "rate": rate(float(rates[0]))}
-        yield "LR111", "wrong", numbers
+    behind = setup.count < 0.5 * resumed * run.steps_per_epoch
+    if resumed and behind and varies and not restores:
+        numbers = {"epoch": f"{resumed}", "count": f"{setup.count:,}"}
+        numbers["rate"] = rate(float(rates[0]))
+        yield "LR111", "suspicious" if setup.count else "wrong", numbers
 
 
 def _late_staircase(schedule: Any, n: int) -> int | None:
@@ -582,6 +585,9 @@ def _of_callbacks(setup: Setup, run: Run) -> Iterator[Trouble]:
                 when += f" (the run has {epochs})"
             severity = "wrong" if reached else "suspicious"
             yield "LR104", severity, {"callback": _called(each), "when": when}
+        for each in filter(_sets_rate, setup.callbacks):
+            numbers = {"callback": _called(each), "when": "when it sets it"}
+            yield "LR104", "suspicious", numbers
     else:
         yield from _of_overwriting(schedulers, every)
     for each in every:
@@ -672,9 +678,12 @@ def _of_monitors(setup: Setup) -> Iterator[Trouble]:
     watching = (
         keras.callbacks.ReduceLROnPlateau,
         keras.callbacks.EarlyStopping,
+        keras.callbacks.ModelCheckpoint,
     )
+    if logged is None or any(map(_adds_to_logs, setup.callbacks)):
+        return
     for each in setup.of(watching):  # type: ignore[arg-type]
-        if logged is not None and each.monitor not in logged:
+        if each.monitor not in logged and getattr(each, "save_best_only", True):
             bare = each.monitor.removeprefix("val_")
             validates = any(name.startswith("val_") for name in logged)
             advice = f"Monitor one of {', '.join(logged)}."
@@ -724,10 +733,46 @@ def _logged(setup: Setup) -> list[str] | None:
     return [*dict.fromkeys(names), *(["learning_rate"] if learning else [])]
 
 
+def _hooks(callback: Any) -> Iterator[Any]:
+    """Yield the code of the hooks that a reader's callback has."""
+    if not _is_ours(callback):
+        for name in dir(type(callback)):
+            hook = getattr(type(callback), name)
+            if name.startswith("on_") and hasattr(hook, "__code__"):
+                yield hook.__code__
+
+
+def _adds_to_logs(callback: Any) -> bool:
+    """Return whether a callback may log something, by the code of its hooks."""
+    return any(
+        "logs" in code.co_varnames
+        and ("update" in code.co_names or "STORE_SUBSCR" in _operations(code))
+        for code in _hooks(callback)
+    )
+
+
+def _sets_rate(callback: Any) -> bool:
+    """Return whether a callback sets optimizer.learning_rate, by its code."""
+    return any(
+        "optimizer" in code.co_names and "STORE_ATTR learning_rate" in _operations(code)
+        for code in _hooks(callback)
+    )
+
+
+def _operations(code: Any) -> set[str]:
+    steps = [(i.opname, i.argval) for i in dis.get_instructions(code)]
+    stored = {f"{name} {value}" for name, value in steps if name == "STORE_ATTR"}
+    return stored | {name for name, _ in steps}
+
+
+def _is_ours(callback: Any) -> bool:
+    return type(callback).__module__.split(".")[0] in ("keras", "lrlib")
+
+
 def _is_per_batch(callback: Any) -> bool:
     """Return whether a callback of the reader's does something around batches."""
     kind, base = type(callback), keras.callbacks.Callback
-    if kind.__module__.split(".")[0] in ("keras", "lrlib"):
+    if _is_ours(callback):
         return False
     hooks = (
         *("on_train_batch_begin", "on_train_batch_end"),

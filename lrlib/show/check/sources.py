@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lrlib.libraries.reading import convert
+from lrlib.libraries.recursion import Unrolled
 from lrlib.schedules.kinds import shown
 from lrlib.schedules.schedule import Schedule
 from lrlib.show.check import texts
@@ -299,7 +300,9 @@ def of_text(
         curve = _summed(*about.boundaries, n)
     else:
         try:
-            curve = of_schedule(_converted(text, values, run), n)
+            curve = of_schedule(_converted(about.source, values, run), n)
+        except Unrolled as rule:
+            curve = of_epochs(rule.follow, n, rule.first)
         except (LookupError, ValueError) as error:
             if about.rate is None or getattr(error, "missing", None):
                 raise
