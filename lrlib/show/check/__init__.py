@@ -324,6 +324,14 @@ def _report(
 
 
 def _of_setup(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) -> Report:
+    reports = [
+        _of_part(replace(setup, part=i), run, unit, silence)
+        for i in range(len(setup.parts))
+    ]
+    return max(reports, key=_badness)
+
+
+def _of_part(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) -> Report:
     from lrlib.show.check import setup as setups
     from lrlib.training.optimizers import is_schedule, number
 
@@ -341,7 +349,11 @@ def _of_setup(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) ->
     else:
         run = _in_unit(run, "update")
         made = sources.of_number(number(source), run.n)
-    found = setups.troubles(setup, run, made.rates, made.lengths)
+    highest = float(made.rates.max())
+    if setup.count and is_schedule(source):
+        before = sources.of_keras(source, setup.count).rates.max()
+        highest = max(highest, float(before))
+    found = setups.troubles(setup, run, made, highest)
     return _report(run, made, silence, [_of_trouble(*each) for each in found])
 
 

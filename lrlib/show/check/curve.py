@@ -673,7 +673,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "a decay that rises",
         "The rate rises from {first:rate} to {last:rate}, though the schedule is there "
         "to lower it: its end is above its start.",
-        "Give an end below {first:rate}: PolynomialDecay's end_learning_rate is "
+        "Give an end below {first:rate}. PolynomialDecay's end_learning_rate is "
         "0.0001 unless you set it.",
         "polynomial-rises",
         wrong="should_fall == 1 and rise > 0.001 * high and fall == 0 and integer == 0",

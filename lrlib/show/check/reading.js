@@ -586,6 +586,8 @@ function factsOf(statements, data, source) {
 		if (name === "PiecewiseConstantDecay") unsorted = summed(given, constants);
 		where[name] = { given, node, library: row.library };
 	}
+	const [only, another] = Object.keys(where);
+	if (only === "CosineAnnealingLR" && !another) call.should_fall = 1;
 	call.unsorted = +(unsorted !== null);
 	return { call, unsorted, unit: ours ? "update" : unitOf(calls, data, statements, source), where, constants, troubles: troublesOf(calls, constants, data) };
 }

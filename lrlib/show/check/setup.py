@@ -17,6 +17,7 @@ import numpy as np
 
 from lrlib.show.check.calls import CannotCopy, copied, same_random_state
 from lrlib.show.check.curve import Run, rate
+from lrlib.show.check.sources import Curve
 from lrlib.training import inside
 from lrlib.training.optimizers import is_schedule, number, unwrap
 from lrlib.training.plateau import Plateau
@@ -109,7 +110,7 @@ ABOUT: dict[str, About] = {
     ),
     "LR110": About(
         "the optimizer has counted before",
-        ("suspicious",),
+        ("suspicious", "note"),
         "reset-iterations",
         "The optimizer has seen {count} batches, so the schedule goes on from there: "
         "this run begins at a rate of {rate}.",
@@ -137,7 +138,7 @@ ABOUT: dict[str, About] = {
         ("suspicious", "note"),
         "multioptimizer-alike",
         "The optimizer is a MultiOptimizer, and its parts have rates of their own; "
-        "this report is about the first{so}.",
+        "this report is about {name}, where it found most{so}.",
         "Check each of optimizer.optimizers, and give each its schedule.",
     ),
     "LR114": About(
@@ -284,6 +285,7 @@ class Setup:
         model: the compiled model, or None.
         optimizer: the one that holds the rate: not the wrapper around it.
         outer: the one that the model has.
+        part: which one of `parts` this is about.
         fit: the arguments of fit.
         names: the optimizers among the caller's variables.
 
@@ -293,18 +295,27 @@ class Setup:
     outer: Any
     fit: Mapping[str, Any]
     names: Mapping[str, Any] = field(default_factory=dict)
+    part: int = 0
+
+    @property
+    def parts(self) -> list[Any]:
+        """The optimizers in a MultiOptimizer, or the only one."""
+        if not isinstance(self.outer, keras.optimizers.MultiOptimizer):
+            return [self.outer]
+        if not (parts := self.outer.optimizers) and self.model is not None:
+            choose = self.outer._optimizer_map  # a function, which fit asks as well
+            parts = list(map(choose, self.model.trainable_variables))
+        if not parts:
+            raise ValueError(
+                "check: which optimizers this MultiOptimizer has isn't known before "
+                "the model is built: give check the built model"
+            )
+        return [each for i, each in enumerate(parts) if each not in parts[:i]]
 
     @property
     def optimizer(self) -> Any:
         """The optimizer that holds the rate."""
-        if isinstance(self.outer, keras.optimizers.MultiOptimizer):
-            if not (parts := self.outer.optimizers):
-                raise ValueError(
-                    "check: which optimizers this MultiOptimizer has isn't known "
-                    "before training: give it an OptimizerMap, or check each of them"
-                )
-            return unwrap(parts[0])
-        return unwrap(self.outer)
+        return unwrap(self.parts[self.part])
 
     @property
     def source(self) -> Any:
@@ -356,11 +367,18 @@ def scheduler_function(setup: Setup) -> Any:
     return schedulers[-1].schedule if schedulers else None
 
 
-def troubles(
-    setup: Setup, run: Run, rates: np.ndarray, lengths: Mapping[str, Any]
-) -> Iterator[Trouble]:
-    """Yield what is wrong with a setup, in a run with these rates."""
-    yield from _of_optimizer(setup, run, rates, lengths)
+def troubles(setup: Setup, run: Run, made: Curve, highest: float) -> Iterator[Trouble]:
+    """Yield what is wrong with a setup, in a run with these rates.
+
+    Args:
+        setup: the optimizer, and what fit is given.
+        run: how long it is.
+        made: the rates.
+        highest: the highest rate since the optimizer's count was 0.
+
+    """
+    rates = made.rates
+    yield from _of_optimizer(setup, run, made, highest)
     if setup.model is not None:
         yield from _of_model(setup, run)
     yield from _of_callbacks(setup, run)
@@ -368,9 +386,9 @@ def troubles(
 
 
 def _of_optimizer(
-    setup: Setup, run: Run, rates: np.ndarray, lengths: Mapping[str, Any]
+    setup: Setup, run: Run, made: Curve, highest: float
 ) -> Iterator[Trouble]:
-    optimizer, outer = setup.optimizer, setup.outer
+    optimizer, outer, rates = setup.optimizer, setup.outer, made.rates
     scheduled = is_schedule(setup.source)
     if "lr" in vars(optimizer):
         now = rate(float(rates[0]))
@@ -378,7 +396,7 @@ def _of_optimizer(
     every = optimizer.gradient_accumulation_steps or 1
     if every > 1 and scheduled:
         updates = run.updates // every
-        early = any(x in (updates, updates + 1) for x in lengths["total"])
+        early = any(x in (updates, updates + 1) for x in made.lengths["total"])
         so = ": its length is that of the updates, so it is over too early"
         yield (
             "LR108",
@@ -401,7 +419,11 @@ def _of_optimizer(
             if _ignores_rate(each.schedule)
         ]
         so = ", and LearningRateScheduler gives all of them the same" if alike else ""
-        yield "LR113", "suspicious" if alike else "note", {"so": so}
+        yield (
+            "LR113",
+            "suspicious" if alike else "note",
+            {"so": so, "name": optimizer.name},
+        )
     if isinstance(outer, keras.optimizers.LossScaleOptimizer) and scheduled:
         yield "LR114", "note", {}
     if scheduled and (late := _late_staircase(setup.source, run.updates)) is not None:
@@ -411,12 +433,21 @@ def _of_optimizer(
     varies = scheduled and not np.all(rates == rates[0])
     if setup.count and not resumed and scheduled and not restores:
         numbers = {"count": f"{setup.count:,}", "rate": rate(float(rates[0]))}
-        yield "LR110", "suspicious", numbers
+        yield "LR110", "suspicious" if _is_over(made, highest) else "note", numbers
     behind = setup.count < 0.5 * resumed * run.steps_per_epoch
     if resumed and behind and varies and not restores:
         numbers = {"epoch": f"{resumed}", "count": f"{setup.count:,}"}
         numbers["rate"] = rate(float(rates[0]))
         yield "LR111", "suspicious" if setup.count else "wrong", numbers
+
+
+def _is_over(made: Curve, highest: float) -> bool:
+    """Return whether a schedule has come down before the end, and does no more."""
+    rates, last = made.rates, made.rates[-1]
+    known = rates if made.later is None else np.append(rates[-1:], made.later)
+    still = np.all(np.abs(known - last) <= 0.01 * highest)
+    early = len(rates) == 1 or abs(rates[-1 - len(rates) // 10] - last) <= 0.001 * last
+    return bool(still and early and last < 0.5 * highest)
 
 
 def _late_staircase(schedule: Any, n: int) -> int | None:
@@ -463,7 +494,7 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
     others = {
         name: other
         for name, other in setup.names.items()
-        if other is not setup.outer and not other.built and not _is_default(other)
+        if other is not setup.outer and not other.built and _has_own_rate(other)
     }
     name, other = next(iter(others.items()), ("optimizer", None))
     words = "" if other is None else f", and {name}, which you built, is never used"
@@ -480,12 +511,12 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
     )
 
 
-def _is_default(optimizer: Any) -> bool:
+def _has_own_rate(optimizer: Any) -> bool:
     try:
         own, default = optimizer.get_config(), type(optimizer)().get_config()
-        return all(own[k] == default.get(k) for k in own if k != "name")
+        return bool(own["learning_rate"] != default["learning_rate"])
     except Exception:
-        return True
+        return False
 
 
 def _of_compiled_step(setup: Setup) -> Iterator[Trouble]:

@@ -75,6 +75,8 @@ def read(text: str) -> Text:
             found.call |= _keras_call(row, call, constants)
             if name == "PiecewiseConstantDecay":
                 found.boundaries = _unsorted(row, call, constants)
+    if names.keys() & rows().keys() == {"CosineAnnealingLR"}:
+        found.call["should_fall"] = 1
     found.call["unsorted"] = int(found.boundaries is not None)
     if string := _string_optimizer(names):
         found.troubles.append(("LR124", {"string": string}))
