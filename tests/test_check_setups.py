@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 import tensorflow as tf
+from check_setups import CASES
 from keras.optimizers import SGD, Adam
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PolynomialDecay
 
@@ -91,6 +92,16 @@ def test_it_changes_nothing():
     assert model.train_function is step
     now = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
     assert now == states
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"), [each[1:] for each in CASES], ids=[each[0] for each in CASES]
+)
+def test_over_a_setup_it_finds_what_is_wrong_and_nothing_else(make, expected):
+    model, given, unused = (*make(), None)[:3]  # `unused` is in the check's reach
+    report = lrlib.check(model, **given)
+    assert unused is None or not unused.built
+    assert set(codes(report)) == expected, str(report)
 
 
 # The optimizer -------------------------------------------------------------------

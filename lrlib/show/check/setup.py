@@ -7,6 +7,7 @@ used: this module is imported when there is a Keras object to look at.
 from __future__ import annotations
 
 import dis
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -153,8 +154,7 @@ ABOUT: dict[str, About] = {
         "a rate that counts its own calls",
         ("wrong", "suspicious"),
         "frozen",
-        "{name} keeps a state or draws random numbers: Keras calls it once, when it "
-        "compiles the training step, and other calls than the run's change it.",
+        "{name} keeps a state or draws random numbers: {so}.",
         "Compute the rate from the step alone.",
     ),
     "LR116": About(
@@ -487,14 +487,14 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
     kind = type(optimizer)
     if is_schedule(setup.source) or callable(setup.source) or setup.count:
         return
-    own, default = optimizer.get_config(), kind().get_config()
-    ignored = {"name"}
-    if any(own[k] != default[k] for k in own if k in default and k not in ignored):
+    if not all(_is_default(optimizer, n) for n in optimizer.get_config()):
         return
     others = {
         name: other
         for name, other in setup.names.items()
-        if other is not setup.outer and not other.built and _has_own_rate(other)
+        if other is not setup.outer
+        and not other.built
+        and not _is_default(other, "learning_rate")
     }
     name, other = next(iter(others.items()), ("optimizer", None))
     words = "" if other is None else f", and {name}, which you built, is never used"
@@ -511,12 +511,18 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
     )
 
 
-def _has_own_rate(optimizer: Any) -> bool:
+def _is_default(optimizer: Any, name: str) -> bool:
+    """Return whether an argument of an optimizer is what its class has for it."""
+    given = inspect.signature(type(optimizer)).parameters.get(name)
+    if given is None or name == "name":
+        return True
     try:
-        own, default = optimizer.get_config(), type(optimizer)().get_config()
-        return bool(own["learning_rate"] != default["learning_rate"])
-    except Exception:
+        value = optimizer.get_config()[name]
+    except NotImplementedError:  # a schedule without get_config
         return False
+    if isinstance(value, float) and isinstance(given.default, float):
+        return bool(np.float32(value) == np.float32(given.default))
+    return bool(value == given.default)
 
 
 def _of_compiled_step(setup: Setup) -> Iterator[Trouble]:
