@@ -1,8 +1,8 @@
 """Let lrlib.check look at every `fit` of the book's notebooks, just before it trains.
 
 The kernels of the tests load it as an extension (see conftest). In a cell with the tag
-`fault`, which shows one on purpose, the check must find it; everywhere else it must find
-nothing worse than a note. Otherwise the cell fails.
+`fault`, which shows one on purpose, the check must find it. Everywhere else it must
+find nothing worse than a note. Otherwise the cell fails.
 """
 
 import functools

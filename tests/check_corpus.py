@@ -8,6 +8,8 @@ Each faulty text is the shortest form of a mistake in print or in a public threa
 from textwrap import dedent
 from typing import Any, NamedTuple
 
+import lrlib
+
 CIFAR = {"samples": 50_000, "batch_size": 128, "epochs": 90}  # 391 updates an epoch
 DIGITS = {"samples": 60_000, "batch_size": 32, "epochs": 10}  # 1,875
 SMALL = {"samples": 6_400, "batch_size": 64, "epochs": 20}  # 100
@@ -441,3 +443,46 @@ TUTORIALS = [
     ),
 ]
 ENTRIES = [*FAULTY, *GOOD, *TUTORIALS]
+
+# Schedules: the code of their fault, one that has it, and the same corrected.
+RUN = {"samples": 6_400, "batch_size": 64, "epochs": 20}  # 2,000 updates
+CASES = {
+    "LR001": (lrlib.linear(0.1, 90), lrlib.linear(0.1, 2_000)),
+    "LR002": (
+        lrlib.piecewise_constant([5_000], [0.1, 0.01]),
+        lrlib.piecewise_constant([1_000], [0.1, 0.01]),
+    ),
+    "LR003": (lrlib.cosine(0.1, 3_500), lrlib.cosine(0.1, 2_000)),
+    "LR005": (
+        lrlib.warmup(lrlib.cosine(0.1, 9_000), 3_000),
+        lrlib.warmup(lrlib.cosine(0.1, 1_900), 100),
+    ),
+    "LR007": (lrlib.linear(0.1, 1_200), lrlib.linear(0.1, 2_000)),
+    "LR010": (
+        lrlib.cosine_restarts(0.1, 660, t_mul=1.0),
+        lrlib.cosine_restarts(0.1, 500, t_mul=1.0),
+    ),
+    "LR011": (
+        lrlib.cycle(lrlib.piecewise_interpolate([1200, 2400], [0.1, 0.0, 0.1]), 2400),
+        lrlib.cosine(0.1, 2_000),
+    ),
+    "LR012": (
+        lrlib.polynomial(1e-5, 2_000),
+        lrlib.polynomial(1e-5, 2_000, end_learning_rate=0.0),
+    ),
+    "LR013": (
+        lrlib.join([lrlib.constant(1e-5), lrlib.cosine(0.1, 1_900)], [100]),
+        lrlib.warmup(lrlib.cosine(0.1, 1_900), 100, start=1e-5),
+    ),
+    "LR014": (
+        lrlib.piecewise_constant([1_000, 5_000], [0.1, 0.01, 0.001]),
+        lrlib.piecewise_constant([1_000, 1_500], [0.1, 0.01, 0.001]),
+    ),
+    "LR016": (lrlib.cosine(0.1, 20), lrlib.cosine(0.1, 20 * 100)),
+    "LR017": (lrlib.cosine(0.1, 6_400), lrlib.cosine(0.1, 2_000)),
+    "LR023": (
+        lrlib.warmup(lrlib.cosine(0.1, 500), 1_500),
+        lrlib.warmup(lrlib.cosine(0.1, 1_900), 100),
+    ),
+    "LR026": (lrlib.cosine(0.1, 100), lrlib.cosine(0.1, 2_000)),
+}
