@@ -265,6 +265,24 @@ def test_what_it_can_not_read_it_says(tab):
     expect(checker.locator(".words")).to_contain_text("follows results")
 
 
+LIGHTNING = """
+class Model(pl.LightningModule):
+    def configure_optimizers(self):
+        optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3)
+        scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=100)
+        return [optimizer], [scheduler]
+"""
+
+
+def test_it_reads_what_a_class_of_Lightning_configures(page):
+    found = page.evaluate("(all) => read(...all)", [LIGHTNING, RUN])
+    assert found["run"]["unit"] == "epoch"
+    assert found["findings"][0]["code"] == "LR027"
+    closed = LIGHTNING.replace("configure_optimizers", "schedule")
+    found = page.evaluate("(all) => read(...all)", [closed, RUN])
+    assert "run it in a notebook: lrlib.check(text" in found["error"]
+
+
 def test_an_address_opens_it_with_a_text(site, browser):
     tab = browser.new_page()
     address = (site.folder / "book" / "check.html").as_uri()

@@ -493,10 +493,13 @@ class Script extends Evaluator {
 		if (this.made.some((made) => made.used) || this.optimizers.some(({ name }) => name.split(".")[0] !== "keras")) return null;
 		const found = [];
 		for (const [name, f] of this.functions()) {
+			const before = [this.made.length, this.optimizers.length];
 			try {
 				found.push(this.ofOwnFunction(f, name));
 			} catch (error) {
 				if (!(error instanceof Refused)) throw error;
+				// It makes a schedule, perhaps, but is none.
+				[this.made.length, this.optimizers.length] = before;
 			}
 		}
 		if (found.length > 1) throw new Refused("the text has several functions of the step: keep one of them");
