@@ -486,3 +486,29 @@ CASES = {
     ),
     "LR026": (lrlib.cosine(0.1, 100), lrlib.cosine(0.1, 2_000)),
 }
+
+# Texts that mean harm.
+HOSTILE = {
+    "deep": "(" * 50_000 + ")" * 50_000,
+    "lists": "x = " + "[" * 3_000 + "]" * 3_000,
+    "a megabyte": "CosineDecay(0.1, 10)\n" * 50_000,
+    "unbalanced": "CosineDecay(0.1, (10)",
+    "constructor": "constructor.constructor('alert(1)')()",
+    "a prototype": "__proto__ = 3\nx = {'__proto__': 1}\ntoString(1)\nvalueOf()",
+    "an import": "__import__('os').system('true')",
+    "eval": "eval('1')\nexec('2')",
+    "look-alikes": "СosineDecay(0.1, 10)",
+    "a row's property": "hasOwnProperty(1, 2)",
+    "power": "CosineDecay(0.1, 9**9**9**9)",
+    "a long list": "PiecewiseConstantDecay([1] * 10**9, [1] * 10**9)",
+    "a long range": "x = [a for a in range(10**12)]\nCosineDecay(0.1, x)",
+    "calls itself": "def f(t):\n    return f(t)\nLambdaLR(opt, f), lr=1.0",
+    "endless": "f = lambda t: f(t + 1)\nCosineDecay(f(1), 10)",
+    "doubling": "x = [1]\n" + "x = x + x\n" * 60 + "CosineDecay(x[0], 10)",
+    "doubling text": "x = 'a'\n" + "x = x + x\n" * 60 + "CosineDecay(len(x), 10)",
+    "many ifs": "def f(t):\n    x = 0\n"
+    + "    if t > 1:\n        x = 1\n" * 40
+    + "    return x\nopt = SGD(params, lr=1.0)\nLambdaLR(opt, f)",
+    "null": "CosineDecay(0.1, 10)\0",
+    "html": "<img src=x onerror=alert(1)>",
+}

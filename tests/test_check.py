@@ -9,7 +9,7 @@ import check_forum
 import nbformat
 import numpy as np
 import pytest
-from check_corpus import CASES, RUN
+from check_corpus import CASES, HOSTILE, RUN
 
 import lrlib
 from lrlib.show.check import CheckError, codes, curve
@@ -228,6 +228,21 @@ def test_what_a_text_leaves_open_is_asked_for_or_given():
     assert caught.value.missing == ["epochs", "len(loader)"]
     values = {"epochs": 20, "len(loader)": 100}
     assert lrlib.check(text, **RUN, values=values).ok
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_refused_at_once_with_a_sentence(name):
+    times = []
+    for _ in range(3):  # the first may still import
+        start = time.process_time()
+        try:
+            lrlib.check(HOSTILE[name], samples=640, epochs=5)
+        except (LookupError, ValueError) as error:
+            assert len(str(error)) > 10
+        else:
+            assert name == "many ifs"  # harmless, though long
+        times.append(time.process_time() - start)
+    assert min(times) < 0.1
 
 
 def test_a_million_steps_take_less_than_a_second():

@@ -12,11 +12,14 @@ import check_corpus
 import check_forum
 import numpy as np
 import pytest
+from check_corpus import HOSTILE
 from playwright.sync_api import expect
 
 import lrlib
 import lrlib.show.check
+from lrlib.show.check import codes, curve
 from lrlib.show.check.data import EXAMPLES, data
+from lrlib.show.check.setup import ABOUT
 from lrlib.show.explorer import bundle
 
 pytestmark = pytest.mark.pages
@@ -149,32 +152,6 @@ def test_over_the_corpus_it_finds_the_same(page):
             codes = {f["code"] for f in found["findings"] if f["severity"] != "note"}
             assert codes == set(entry.faults), entry.name
     assert read >= 140
-
-
-HOSTILE = {
-    "deep": "(" * 50_000 + ")" * 50_000,
-    "lists": "x = " + "[" * 3_000 + "]" * 3_000,
-    "a megabyte": "CosineDecay(0.1, 10)\n" * 50_000,
-    "unbalanced": "CosineDecay(0.1, (10)",
-    "constructor": "constructor.constructor('alert(1)')()",
-    "a prototype": "__proto__ = 3\nx = {'__proto__': 1}\ntoString(1)\nvalueOf()",
-    "an import": "__import__('os').system('true')",
-    "eval": "eval('1')\nexec('2')",
-    "look-alikes": "СosineDecay(0.1, 10)",
-    "a row's property": "hasOwnProperty(1, 2)",
-    "power": "CosineDecay(0.1, 9**9**9**9)",
-    "a long list": "PiecewiseConstantDecay([1] * 10**9, [1] * 10**9)",
-    "a long range": "x = [a for a in range(10**12)]\nCosineDecay(0.1, x)",
-    "calls itself": "def f(t):\n    return f(t)\nLambdaLR(opt, f), lr=1.0",
-    "endless": "f = lambda t: f(t + 1)\nCosineDecay(f(1), 10)",
-    "doubling": "x = [1]\n" + "x = x + x\n" * 60 + "CosineDecay(x[0], 10)",
-    "doubling text": "x = 'a'\n" + "x = x + x\n" * 60 + "CosineDecay(len(x), 10)",
-    "many ifs": "def f(t):\n    x = 0\n"
-    + "    if t > 1:\n        x = 1\n" * 40
-    + "    return x\nopt = SGD(params, lr=1.0)\nLambdaLR(opt, f)",
-    "null": "CosineDecay(0.1, 10)\0",
-    "html": "<img src=x onerror=alert(1)>",
-}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -355,6 +332,28 @@ def test_axe_finds_nothing_and_a_phone_needs_no_scrolling_sideways(tab):
     assert Axe().run(tab).response["violations"] == []
     tab.set_viewport_size({"width": 390, "height": 800})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_every_finding_leads_to_an_entry_of_the_built_page_of_symptoms(site, tab):
+    symptoms = (site.folder / "book" / "symptoms.html").read_text("utf-8")
+    used = {d.symptom for d in curve.DEFINITIONS} | {a.symptom for a in ABOUT.values()}
+    for symptom in used:
+        assert f'id="symptom-{symptom}"' in symptoms
+    links = tab.locator(".lrlib-check .findings a, .lrlib-report a")
+    addresses = [links.nth(i).get_attribute("href") for i in range(links.count())]
+    assert len(addresses) >= 3
+    for address in addresses:
+        assert re.fullmatch(r"symptoms\.html#symptom-[\w-]+", address)
+
+
+def test_the_table_of_codes_is_on_the_page_and_is_the_one_of_the_code(tab):
+    rows = tab.locator("table:has(th:text-is('code')) tbody tr")
+    shown = [rows.nth(i).locator("td").all_inner_texts() for i in range(rows.count())]
+    assert shown == [list(each.values()) for each in codes()]
+    tab.goto(tab.url.replace("check.html", "reference-show.html"))
+    rows = tab.locator(".lrlib-codes tbody tr")
+    shown = [rows.nth(i).locator("td").all_inner_texts() for i in range(rows.count())]
+    assert shown == [list(each.values()) for each in codes()]
 
 
 def test_the_data_are_small():

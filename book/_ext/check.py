@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from base64 import urlsafe_b64encode
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +20,7 @@ from sphinx.application import Sphinx
 
 import lrlib
 import lrlib.show.check
+from lrlib.show.check import codes
 from lrlib.show.check.data import data
 from lrlib.show.explorer import bundle
 
@@ -34,6 +35,8 @@ KNOWN = {
     *lrlib.catalogue,
     *("clip", "cycle", "join", "product", "scale", "warmup"),
 }
+#: Where a page has the table of findings.
+CODES = '<div class="lrlib-codes">'
 CALL = re.compile(r"(?<![\w.'])([a-z]\w*)\(")
 
 
@@ -60,11 +63,35 @@ def add_files(
 ) -> None:
     """Add them to a page that holds a check, and to no other."""
     if "body" in context:
-        context["body"] = SHOWN.sub(add_link, context["body"])
+        body = SHOWN.sub(add_link, context["body"])
+        context["body"] = (
+            body.replace(CODES, CODES + table())
+            if CODES in body
+            else body
+        )
     if 'class="lrlib-check"' in context.get("body", ""):
         app.add_css_file("check/check.css")
         for name in ("parser", "data", "check"):
             app.add_js_file(f"check/{name}.js", loading_method="defer")
+
+
+def table() -> str:
+    """Return the table of all findings, made from the code."""
+    listed = [
+        list(codes()[0]),
+        *(list(each.values()) for each in codes()),
+    ]
+    head, *rows = (
+        "".join(f"<{cell}>{escape(text)}</{cell}>" for text in row)
+        for cell, row in zip(
+            ["th", *["td"] * len(listed)], listed, strict=False
+        )
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return (
+        '<table class="table"><caption>Findings of lrlib.check</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def add_link(shown: re.Match[str]) -> str:

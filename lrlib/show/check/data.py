@@ -19,7 +19,7 @@ from lrlib.libraries import names, table, transformers
 from lrlib.schedules import catalogue, composition
 from lrlib.schedules.kinds import Choice, Inner, Inners, Number, Numbers
 from lrlib.schedules.schedule import definitions
-from lrlib.show.check import curve, report
+from lrlib.show.check import curve
 
 _OPERATORS: dict[type, str] = {
     **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"},
@@ -142,7 +142,7 @@ def data() -> dict[str, Any]:
         "optimizers": {"torch": names.RATES, "keras": names.KERAS_RATES},
         "optax": sorted(names.OPTAX_OPTIMIZERS),
         "types": _types(),
-        "symptoms": report.link(""),
+        "symptoms": "symptoms.html#symptom-",
         "troubles": {code: asdict(ABOUT[code]) for code in ("LR104", "LR124")},
     }
 

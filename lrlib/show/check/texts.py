@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lrlib.libraries.names import rows
+from lrlib.libraries.reading import LONGEST
 
 #: Schedulers that their documentation says to step after every update.
 PER_UPDATE = {"CyclicLR", "OneCycleLR"}
@@ -55,7 +56,7 @@ def _dedented(text: str) -> str:
 
 def read(text: str) -> Text:
     """Return what a text says beyond its curve."""
-    tree = parsed(text)
+    tree = parsed(text) if len(text) <= LONGEST else None
     if tree is None:
         return Text(unit=None, source=text)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
