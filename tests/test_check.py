@@ -232,16 +232,15 @@ def test_what_a_text_leaves_open_is_asked_for_or_given():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_refused_at_once_with_a_sentence(name):
-    times = []
+    times, said = [], ""
     for _ in range(3):  # the first may still import
         start = time.process_time()
         try:
             lrlib.check(HOSTILE[name], samples=640, epochs=5)
         except (LookupError, ValueError) as error:
-            assert len(str(error)) > 10
-        else:
-            assert name == "many ifs"  # harmless, though long
+            said = str(error)
         times.append(time.process_time() - start)
+    assert len(said) > 10 or name == "many ifs"  # which is harmless, though long
     assert min(times) < 0.1
 
 

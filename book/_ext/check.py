@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,9 @@ def add_files(
     """Add them to a page that holds a check, and to no other."""
     if "body" in context:
         body = SHOWN.sub(add_link, context["body"])
-        context["body"] = (
-            body.replace(CODES, CODES + table())
-            if CODES in body
-            else body
-        )
+        if CODES in body:
+            body = body.replace(CODES, CODES + table())
+        context["body"] = body
     if 'class="lrlib-check"' in context.get("body", ""):
         app.add_css_file("check/check.css")
         for name in ("parser", "data", "check"):
@@ -77,20 +76,16 @@ def add_files(
 
 def table() -> str:
     """Return the table of all findings, made from the code."""
-    listed = [
-        list(codes()[0]),
-        *(list(each.values()) for each in codes()),
-    ]
-    head, *rows = (
-        "".join(f"<{cell}>{escape(text)}</{cell}>" for text in row)
-        for cell, row in zip(
-            ["th", *["td"] * len(listed)], listed, strict=False
-        )
-    )
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+
+    def row(cell: str, texts: Iterable[str]) -> str:
+        cells = (f"<{cell}>{escape(text)}</{cell}>" for text in texts)
+        return f"<tr>{''.join(cells)}</tr>"
+
+    found = codes()
+    body = "".join(row("td", each.values()) for each in found)
     return (
-        '<table class="table"><caption>Findings of lrlib.check</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        '<table class="table"><caption>What lrlib.check finds</caption>'
+        f"<thead>{row('th', found[0])}</thead><tbody>{body}</tbody></table>"
     )
 
 
