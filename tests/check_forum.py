@@ -1203,4 +1203,35 @@ for epoch in range(num_epochs):
             }
         },
     ),
+    entry(
+        "the docstring's function as it was",
+        """
+def scheduler(epoch, lr):
+    if epoch < 10:
+        return lr
+    return lr * tf.math.exp(-0.1)
+callback = tf.keras.callbacks.LearningRateScheduler(scheduler)
+""",
+        SMALL | {"values": {"lr": 0.01}},
+        "LR120",
+    ),
+    entry(
+        "a tensor of the epoch alone",
+        """
+def decayed(epoch):
+    return 0.1 * tf.math.exp(-0.1 * epoch)
+callback = tf.keras.callbacks.LearningRateScheduler(decayed)
+""",
+        SMALL,
+        "LR120",
+    ),
+    entry(
+        "made a float",
+        """
+def decayed(epoch):
+    return float(0.1 * tf.math.exp(-0.1 * epoch))
+callback = tf.keras.callbacks.LearningRateScheduler(decayed)
+""",
+        SMALL,
+    ),
 ]

@@ -84,8 +84,8 @@ def table() -> str:
     found = codes()
     body = "".join(row("td", each.values()) for each in found)
     return (
-        '<table class="table"><caption>What lrlib.check finds</caption>'
-        f"<thead>{row('th', found[0])}</thead><tbody>{body}</tbody></table>"
+        f"<table class='table'><thead>{row('th', found[0])}</thead>"
+        f"<tbody>{body}</tbody></table>"
     )
 
 

@@ -410,7 +410,7 @@ def _of_both(
     return replace(report, findings=softened)
 
 
-_ANY_UNIT = {"LR015", "LR019", "LR020", "LR104", "LR124"}
+_ANY_UNIT = {"LR015", "LR019", "LR020", "LR104", "LR120", "LR124"}
 #: With these nobody knows the curve.
 _NO_CURVE = {"LR116", "LR120", "LR121"}
 

@@ -29,7 +29,8 @@ function report(schedule, run, facts, data, asks) {
 		...facts.call,
 		asks: +asks,
 	};
-	const found = findings(data.findings, values);
+	const unknown = facts.troubles.some(([code]) => code === "LR120");
+	const found = unknown ? [] : findings(data.findings, values);
 	for (const [code, numbers] of facts.troubles) {
 		const { text, fix, symptom } = data.troubles[code];
 		const words = text.replaceAll(/\{(.*?)\}/g, (_, name) => numbers[name]);
@@ -41,7 +42,7 @@ function report(schedule, run, facts, data, asks) {
 
 const WEIGHTS = { wrong: 100, suspicious: 10, note: 0 };
 const badness = ({ findings: found }) => found.reduce((sum, { severity }) => sum + WEIGHTS[severity], 0);
-const ANY_UNIT = ["LR015", "LR019", "LR020", "LR104", "LR124"];
+const ANY_UNIT = ["LR015", "LR019", "LR020", "LR104", "LR120", "LR124"];
 
 /**
  * Check a text. What comes back has `missing`, the expressions to ask for, or `run`,

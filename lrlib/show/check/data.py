@@ -143,7 +143,7 @@ def data() -> dict[str, Any]:
         "optax": sorted(names.OPTAX_OPTIMIZERS),
         "types": _types(),
         "symptoms": "symptoms.html#symptom-",
-        "troubles": {code: asdict(ABOUT[code]) for code in ("LR104", "LR124")},
+        "troubles": {code: asdict(ABOUT[code]) for code in ("LR104", "LR120", "LR124")},
     }
 
 

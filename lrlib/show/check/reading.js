@@ -592,7 +592,7 @@ function factsOf(statements, data, source) {
 	const [only, another] = Object.keys(where);
 	if (only === "CosineAnnealingLR" && !another) call.should_fall = 1;
 	call.unsorted = +(unsorted !== null);
-	return { call, unsorted, unit: ours ? "update" : unitOf(calls, data, statements, source), where, constants, troubles: troublesOf(calls, constants, data) };
+	return { call, unsorted, unit: ours ? "update" : unitOf(calls, data, statements, source), where, constants, troubles: troublesOf(calls, constants, data, statements) };
 }
 
 const literal = (node, constants) => {
@@ -631,13 +631,31 @@ function summed(given, constants) {
 /** Keras's callbacks that can't set the rate of a schedule, and when they try to. */
 const FAILS = { LearningRateScheduler: "in epoch 1", ReduceLROnPlateau: "when it first cuts" };
 
-function troublesOf(calls, constants, data) {
+function troublesOf(calls, constants, data, statements) {
 	const found = [];
 	const string = stringOptimizer(calls);
 	if (string) found.push(["LR124", { "string!r": `'${string}'` }]);
+	const name = tensorFunction(calls, statements);
+	if (name) found.push(["LR120", { name, value: "a tensor" }]);
 	const callback = settingCallback(calls, constants, data);
 	if (callback) found.push(["LR104", { callback, when: FAILS[callback] }]);
 	return found;
+}
+
+/** The function for LearningRateScheduler that returns a tensor. */
+function tensorFunction(calls, statements) {
+	const wanted = (calls.get("LearningRateScheduler")?.[2] ?? []).map(unparse);
+	const isTensor = (node) => {
+		if (node?.[0] === "operation") return node.slice(2).some(isTensor);
+		return node?.[0] === "call" && /^(tf|ops|keras\.ops|jnp)\./.test(unparse(node[1]));
+	};
+	const returns = (node) => Array.isArray(node) && (node[0] === "return" ? isTensor(node[1]) : node.some(returns));
+	const find = (node) => {
+		if (!Array.isArray(node)) return null;
+		if (node[0] === "def" && wanted.includes(node[1]) && returns(node[3])) return node[1];
+		return node.reduce((found, each) => found ?? find(each), null);
+	};
+	return find(statements);
 }
 
 /** The callback for fit that can't set the rate of Keras's schedule. */

@@ -191,8 +191,8 @@ ABOUT: dict[str, About] = {
         "a function that returns no float",
         ("wrong",),
         "schedule-output",
-        "{name} returns {value} in epoch {epoch}, where LearningRateScheduler takes "
-        "only a float: fit raises a ValueError.",
+        "{name} returns {value}, where LearningRateScheduler takes only a float: fit "
+        "raises a ValueError.",
         "Return float(...) in every case.",
     ),
     "LR121": About(

@@ -283,8 +283,8 @@ def _called(
             about = f"{type(error).__name__}: {error}"[:200]
             return rates, ("LR121", "wrong", {"name": name, "error": about})
         if not isinstance(value, float | np.float32 | np.float64):
-            told = {"name": name, "value": shown(value), "epoch": epoch}
-            return rates, ("LR120", "wrong", told)
+            words = f"{shown(value)} in epoch {epoch}"
+            return rates, ("LR120", "wrong", {"name": name, "value": words})
         rate = rates[epoch] = float(value)
         rates[epoch:] = rate
     return rates, None

@@ -14,6 +14,7 @@ from lrlib.libraries.reading import LONGEST
 #: Schedulers that their documentation says to step after every update.
 PER_UPDATE = {"CyclicLR", "OneCycleLR"}
 _SCHEDULER = re.compile(r"sched|lr_|_lr|warmup|annealing", re.IGNORECASE)
+_TENSORS = re.compile(r"(tf|ops|keras\.ops|jnp)\.")
 _OPTIMIZERS = re.compile(r"^(SGD|Adam\w*|RMSprop|Nadam|Lion|Ftrl|Adagrad|Adadelta)$")
 
 
@@ -81,6 +82,8 @@ def read(text: str) -> Text:
     found.call["unsorted"] = int(found.boundaries is not None)
     if string := _string_optimizer(names):
         found.troubles.append(("LR124", {"string": string}))
+    if name := _returns_tensor(tree, names):
+        found.troubles.append(("LR120", {"name": name, "value": "a tensor"}))
     if setting := _setting(names, constants):
         numbers = {"callback": _name(setting), "when": _FAILS[_name(setting)]}
         found.troubles.append(("LR104", numbers))
@@ -236,6 +239,29 @@ def _unsorted(
     if len(values) != len(boundaries) + 1 or sorted(boundaries) == list(boundaries):
         return None
     return list(boundaries), list(values)
+
+
+def _returns_tensor(tree: ast.AST, names: dict[str, ast.Call]) -> str:
+    """Return the function for LearningRateScheduler that returns a tensor, or ""."""
+    given = (
+        names["LearningRateScheduler"].args if "LearningRateScheduler" in names else []
+    )
+    wanted = {node.id for node in given if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in wanted:
+            returns = (n.value for n in ast.walk(node) if isinstance(n, ast.Return))
+            if any(map(_is_tensor, returns)):
+                return node.name
+    return ""
+
+
+def _is_tensor(node: ast.expr | None) -> bool:
+    match node:
+        case ast.BinOp(left=left, right=right):
+            return _is_tensor(left) or _is_tensor(right)
+        case ast.Call(func=function):
+            return bool(_TENSORS.match(ast.unparse(function)))
+    return False
 
 
 #: Keras's callbacks that can't set the rate of a schedule, and when they try to.
