@@ -251,6 +251,30 @@ class Model(pl.LightningModule):
 """
 
 
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        (
+            "def schedule(epoch, lr):\n    return lr * 0.9",
+            "schedule takes the rate before",
+        ),
+        ("class S(LearningRateSchedule):\n    pass", "a class of schedules"),
+        (
+            "TrainingArguments(learning_rate=2e-5)",
+            "TrainingArguments makes its schedule",
+        ),
+        ('{"scheduler": {"type": "WarmupLR"}}', "a dictionary of settings"),
+        ('config = {"lr_scheduler": "cosine"}', "a dictionary of settings"),
+    ],
+)
+def test_what_only_python_reads_is_refused_with_the_line_for_a_notebook(
+    page, text, start
+):
+    found = page.evaluate("(all) => read(...all)", [text, RUN])
+    assert found["error"].startswith(start)
+    assert found["error"].endswith("run it in a notebook: lrlib.check(text, …)")
+
+
 def test_it_reads_what_a_class_of_Lightning_configures(page):
     found = page.evaluate("(all) => read(...all)", [LIGHTNING, RUN])
     assert found["run"]["unit"] == "epoch"

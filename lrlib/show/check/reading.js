@@ -110,6 +110,7 @@ class Script extends Evaluator {
 		this.alone = statements.length === 1 && statements[0][0] === "expression" && statements[0][1][0] === "call";
 		let last;
 		for (const node of statements) last = this.topLevel(node);
+		this.settings = statements.some((node) => node.some((each) => each?.[0] === "dict"));
 		return this.finish(this.alone ? last : undefined);
 	}
 
@@ -537,6 +538,9 @@ class Script extends Evaluator {
 			const schedule = missing.length ? null : this.library.make("constant")(rate);
 			return { made: null, missing, schedule };
 		}
+		const two = this.functions().find(([, f]) => f.takes === 2);
+		if (two) throw new Refused(`${two[0]} takes the rate before: ${PYTHON_ONLY}`);
+		if (this.settings) throw new Refused(`a dictionary of settings: ${PYTHON_ONLY}`);
 		throw new Refused("there's no schedule in the text that this page knows: paste one call, or the lines around it");
 	}
 }
