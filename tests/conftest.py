@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gzip
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
+def watched_kernels() -> dict[str, str]:
+    """Return where IPython finds that its kernels load `check_book`."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    profile = Path(folder, "profile_default")
+    profile.mkdir()
+    config = 'get_config().IPKernelApp.extensions = ["check_book"]\n'
+    (profile / "ipython_kernel_config.py").write_text(config)
+    paths = [str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+    return {"IPYTHONDIR": folder, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 # Before anything imports TensorFlow or starts a kernel.
 os.environ |= {
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -26,6 +41,7 @@ os.environ |= {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "TF_NUM_INTRAOP_THREADS": "1",
+    **watched_kernels(),
 }
 
 

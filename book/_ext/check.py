@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from base64 import urlsafe_b64encode
-from html import unescape
+from collections.abc import Iterable
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from sphinx.application import Sphinx
 
 import lrlib
 import lrlib.show.check
+from lrlib.show.check import codes
 from lrlib.show.check.data import data
 from lrlib.show.explorer import bundle
 
@@ -34,6 +36,8 @@ KNOWN = {
     *lrlib.catalogue,
     *("clip", "cycle", "join", "product", "scale", "warmup"),
 }
+#: Where a page has the table of findings.
+CODES = '<div class="lrlib-codes">'
 CALL = re.compile(r"(?<![\w.'])([a-z]\w*)\(")
 
 
@@ -56,7 +60,25 @@ def add_links(
 ) -> None:
     """Link the schedules that a page shows to their check."""
     if "body" in context:
-        context["body"] = SHOWN.sub(add_link, context["body"])
+        body = SHOWN.sub(add_link, context["body"])
+        if CODES in body:
+            body = body.replace(CODES, CODES + table())
+        context["body"] = body
+
+
+def table() -> str:
+    """Return the table of all findings, made from the code."""
+
+    def row(cell: str, texts: Iterable[str]) -> str:
+        cells = (f"<{cell}>{escape(text)}</{cell}>" for text in texts)
+        return f"<tr>{''.join(cells)}</tr>"
+
+    found = codes()
+    body = "".join(row("td", each.values()) for each in found)
+    return (
+        f"<table class='table'><thead>{row('th', found[0])}</thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
 
 
 def add_link(shown: re.Match[str]) -> str:

@@ -20,7 +20,8 @@ from lrlib.libraries.values import Function, MissingValues, Open
 from lrlib.schedules.kinds import check_whole
 from lrlib.schedules.schedule import Schedule
 
-_LONGEST = 100_000
+#: How long a text may be, in characters.
+LONGEST = 100_000
 _COMMAND = re.compile(r"^\s*\$?\s*(python3?|torchrun|accelerate|deepspeed|bash|sh)\s")
 
 
@@ -50,8 +51,8 @@ def _in_order(text: str, missing: tuple[str, ...]) -> list[str]:
 
 def _cleaned(text: str) -> str:
     """Take off what a paste brings along: prompts, fences, cell magics, indentation."""
-    if len(text) > _LONGEST:
-        raise ValueError(f"the text is longer than {_LONGEST} characters")
+    if len(text) > LONGEST:
+        raise ValueError(f"the text is longer than {LONGEST} characters")
     lines = text.expandtabs().splitlines()
     lines = [
         line for line in lines if not re.match(r"\s*(```|[%!]\w|In \[|\.\.\.$)", line)

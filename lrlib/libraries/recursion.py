@@ -7,11 +7,27 @@ from typing import Any
 
 import sympy
 
-from lrlib.libraries.arithmetic import exact
+from lrlib.libraries.arithmetic import Refused, exact
 from lrlib.libraries.meanings import missing
 from lrlib.schedules.formula import t
 
 _EPOCHS, _STRETCHES = 2000, 60
+
+
+class Unrolled(Refused):
+    """Rates that have no formula, but that follow from each other.
+
+    Attributes:
+        follow: a function of the epoch and of the rate before.
+        first: the rate before the first epoch.
+
+    """
+
+    def __init__(self, value: Any, before: sympy.Symbol, first: float, words: str):
+        super().__init__(words)
+        rule = sympy.lambdify([t, before], value, "math")
+        self.follow = lambda epoch, rate: float(rule(epoch, rate))
+        self.first = float(first)
 
 
 def unrolled(value: Any, before: sympy.Symbol, first: float, name: str) -> sympy.Expr:
@@ -31,7 +47,8 @@ def unrolled(value: Any, before: sympy.Symbol, first: float, name: str) -> sympy
         if before in e.free_symbols:
             factor = sympy.simplify(e / before)
             if factor.has(before) or factor.has(t):
-                raise missing(f"{name}: a rate made of the one before, {e}")
+                words = str(missing(f"{name}: a rate made of the one before, {e}"))
+                raise Unrolled(value, before, first, words)
             here = rate * factor ** (t - begin + 1)
         else:
             here = e

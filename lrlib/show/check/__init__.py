@@ -177,10 +177,12 @@ def _run(
     if not 0 <= share < 1:
         raise ValueError(f"validation_split must be in [0, 1), got {share}")
     data = fit.get("x") if samples is None else samples
-    per_epoch, count = _length(data, batch_size or _BATCH, share)
-    whole, _ = _length(data, batch_size or _BATCH, 0.0)
     if (given := fit.get("steps_per_epoch")) is not None:
         per_epoch = whole = check_whole("steps_per_epoch", given, low=1)
+        count = 0
+    else:
+        per_epoch, count = _length(data, batch_size or _BATCH, share)
+        whole, _ = _length(data, batch_size or _BATCH, 0.0)
     if steps is not None:
         if not per_epoch and epochs:
             per_epoch = math.ceil(steps / epochs)
@@ -211,6 +213,8 @@ def _length(data: Any, batch_size: int, share: float) -> tuple[int, int]:
                 "or dataset.apply(tf.data.experimental.assert_cardinality(n))"
             )
         return batches, 0
+    if getattr(data, "num_batches", None):  # a PyDataset
+        return int(data.num_batches), 0
     if isinstance(data, int | float | np.number) and not isinstance(data, bool):
         examples = check_whole("samples", data, low=1)
     else:
@@ -281,7 +285,12 @@ def _found(run: Run, made: sources.Curve) -> list[Finding]:
         )
         for each in curves.findings(_values(run, made))
     ]
-    return found + [_of_trouble(*trouble) for trouble in made.troubles]
+    troubles = [_of_trouble(*trouble) for trouble in made.troubles]
+    unknown = any(
+        each.code in _NO_CURVE or (each.code, each.severity) == ("LR115", "wrong")
+        for each in troubles
+    )
+    return troubles if unknown else found + troubles
 
 
 def _of_trouble(code: str, severity: str, numbers: Mapping[str, Any]) -> Finding:
@@ -315,6 +324,14 @@ def _report(
 
 
 def _of_setup(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) -> Report:
+    reports = [
+        _of_part(replace(setup, part=i), run, unit, silence)
+        for i in range(len(setup.parts))
+    ]
+    return max(reports, key=_badness)
+
+
+def _of_part(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) -> Report:
     from lrlib.show.check import setup as setups
     from lrlib.training.optimizers import is_schedule, number
 
@@ -332,7 +349,11 @@ def _of_setup(setup: Any, run: Run, unit: str | None, silence: Sequence[str]) ->
     else:
         run = _in_unit(run, "update")
         made = sources.of_number(number(source), run.n)
-    found = setups.troubles(setup, run, made.rates, made.lengths)
+    highest = float(made.rates.max())
+    if setup.count and is_schedule(source):
+        before = sources.of_keras(source, setup.count).rates.max()
+        highest = max(highest, float(before))
+    found = setups.troubles(setup, run, made, highest)
     return _report(run, made, silence, [_of_trouble(*each) for each in found])
 
 
@@ -344,9 +365,7 @@ def _of_text(
     silence: Sequence[str],
 ) -> Report:
     made, about = sources.of_text(text, values, run)
-    if about.string_optimizer:
-        numbers = {"string": about.string_optimizer}
-        made.troubles.append(("LR124", "wrong", numbers))
+    made.troubles += [(code, "wrong", numbers) for code, numbers in about.troubles]
     said = unit or about.unit
     if said or not run.steps_per_epoch or run.epochs < 2:
         run = _in_unit(run, said or "update")
@@ -391,7 +410,9 @@ def _of_both(
     return replace(report, findings=softened)
 
 
-_ANY_UNIT = {"LR015", "LR019", "LR020", "LR124"}
+_ANY_UNIT = {"LR015", "LR019", "LR020", "LR104", "LR120", "LR124"}
+#: With these nobody knows the curve.
+_NO_CURVE = {"LR116", "LR120", "LR121"}
 
 
 def _badness(report: Report) -> int:

@@ -1,6 +1,6 @@
 // From a text and the length of a run to its curve and its findings.
 
-import { compare, features, findings, laterSteps, lengths, MOST } from "./curve.js";
+import { compare, features, findings, laterSteps, lengths, MOST, SEVERITIES } from "./curve.js";
 import { settled } from "./evaluate.js";
 import { Refused } from "./python.js";
 import { read } from "./reading.js";
@@ -29,24 +29,20 @@ function report(schedule, run, facts, data, asks) {
 		...facts.call,
 		asks: +asks,
 	};
-	const found = findings(data.findings, values);
-	if (facts.string) {
-		found.unshift({
-			code: "LR124",
-			severity: "wrong",
-			text: data.string.text.replaceAll("{string!r}", `'${facts.string}'`),
-			fix: data.string.fix,
-			symptom: data.string.symptom,
-			step: null,
-			repair: [],
-		});
+	const unknown = facts.troubles.some(([code]) => code === "LR120");
+	const found = unknown ? [] : findings(data.findings, values);
+	for (const [code, numbers] of facts.troubles) {
+		const { text, fix, symptom } = data.troubles[code];
+		const words = text.replaceAll(/\{(.*?)\}/g, (_, name) => numbers[name]);
+		found.push({ code, severity: "wrong", text: words, fix, symptom, step: null, repair: [] });
 	}
-	return { run, rates, findings: found };
+	const order = ({ severity }) => SEVERITIES.indexOf(severity);
+	return { run, rates, findings: found.sort((a, b) => order(a) - order(b)) };
 }
 
 const WEIGHTS = { wrong: 100, suspicious: 10, note: 0 };
 const badness = ({ findings: found }) => found.reduce((sum, { severity }) => sum + WEIGHTS[severity], 0);
-const ANY_UNIT = ["LR015", "LR019", "LR020", "LR124"];
+const ANY_UNIT = ["LR015", "LR019", "LR020", "LR104", "LR120", "LR124"];
 
 /**
  * Check a text. What comes back has `missing`, the expressions to ask for, or `run`,

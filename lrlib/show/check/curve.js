@@ -165,7 +165,7 @@ function jump(places, values, size) {
 function compounds(rates) {
 	const k = Math.min(rates.length, 50);
 	if (k < 4) return 0;
-	for (let i = 0; i < k; i++) if (!(rates[i] > 0)) return 0;
+	for (let i = 0; i < k; i++) if (!(rates[i] > 0 && rates[i] < Infinity)) return 0;
 	const grown = (i) => rates[i - 1] / rates[i] - 1;
 	const d = grown(1);
 	for (let i = 1; i < k; i++) {
@@ -181,6 +181,7 @@ function afterwards(n, later, last, size) {
 			later_low: last,
 			later_high: last,
 			later_falls: 0,
+			capped: 0,
 			floor: last,
 			settles: 0,
 			settles_at: n,
@@ -202,6 +203,7 @@ function afterwards(n, later, last, size) {
 		later_low: Math.min(...later),
 		later_high: Math.max(...later),
 		later_falls: falls,
+		capped: +later.slice(-3).every((x) => x === Math.max(...later)),
 		floor: rounded([floor], size)[0],
 		settles: +still,
 		settles_at: at || n,
@@ -218,10 +220,11 @@ export function lengths({ total, part, decays }, name, params) {
 	}
 	if (Object.hasOwn(part, name)) found.part.push(params[part[name]]);
 	if (name === "piecewise_constant") found.boundaries = [...params.boundaries];
-	if (name === "warmup") {
-		const inner = params.schedule;
+	if (name === "warmup" || name === "join") {
+		const inner = params.schedule ?? params.schedules.at(-1);
+		const shift = params.steps ?? params.boundaries.at(-1);
 		const inside = lengths({ total, part, decays }, inner.name, inner.params);
-		const shifted = (list) => list.map((x) => x + params.steps);
+		const shifted = (list) => list.map((x) => x + shift);
 		found.total = [...inside.total, ...shifted(inside.total)];
 		found.part = inside.part;
 		found.boundaries = shifted(inside.boundaries);

@@ -167,7 +167,8 @@ def _jump(places: np.ndarray, values: np.ndarray, size: float) -> dict[str, Any]
 def _compounds(at: np.ndarray, rates: np.ndarray) -> int:
     """Return whether each rate is the one before over 1 + d·t, for some d."""
     k = min(len(rates), 50)
-    if k < 4 or at[k - 1] != k - 1 or not (rates[:k] > 0).all():
+    positive = np.isfinite(rates[:k]) & (rates[:k] > 0)
+    if k < 4 or at[k - 1] != k - 1 or not positive.all():
         return 0
     grown = rates[: k - 1] / rates[1:k] - 1
     steps = np.arange(1, k)
@@ -183,6 +184,7 @@ def _afterwards(n: int, later: Any, last: float, size: float) -> dict[str, Any]:
             "later_low": last,
             "later_high": last,
             "later_falls": 0,
+            "capped": 0,
             "floor": last,
             "settles": 0,
             "settles_at": n,
@@ -196,6 +198,7 @@ def _afterwards(n: int, later: Any, last: float, size: float) -> dict[str, Any]:
         "later_low": float(later.min()),
         "later_high": float(later.max()),
         "later_falls": int((later < highest - TURN * highest).any()),
+        "capped": int((later[-3:] == later.max()).all()),
         "floor": float(_rounded(later[-1:], size)[0]),
         "settles": int(still.all()),
         "settles_at": _settling(later_steps(n)[: LATER + 1], differs) or n,
@@ -247,16 +250,22 @@ def lengths(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
         found["part"].append(params[PART[name]])
     if name == "piecewise_constant":
         found["boundaries"] = list(params["boundaries"])
-    if name == "warmup":
-        inner = params["schedule"]
+    if name in ("warmup", "join"):
+        inner, shift = _last_part(name, params)
         inside = lengths(inner.name, inner.params)
-        shift = params["steps"]
         found["total"] = [*inside["total"], *(x + shift for x in inside["total"])]
         found["part"] = inside["part"]
         found["boundaries"] = [x + shift for x in inside["boundaries"]]
     if name == "cycle" and params["schedule"].name == WAVE:
         found["total"].append(params["schedule"].params["boundaries"][0])
     return found
+
+
+def _last_part(name: str, params: Mapping[str, Any]) -> tuple[Any, float]:
+    """Return the last schedule of several, and when it begins."""
+    if name == "warmup":
+        return params["schedule"], params["steps"]
+    return params["schedules"][-1], params["boundaries"][-1]
 
 
 @dataclass(frozen=True)
@@ -586,7 +595,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         wrong="n > 4 and rise > 0 and fall == 0 and should_fall == 0 and "
         "at_high >= n - 1 and "
         "later_high > 1.001 * high and ((settles == 1 and settles_at > 1.1 * n) or "
-        "later_falls == 1) and integer == 0",
+        "later_falls == 1 or capped == 1) and integer == 0 and counts_updates == 0",
         note="rise > 0 and fall == 0 and should_fall == 0 and at_high >= n - 1",
         at="n - 1",
     ),
@@ -608,8 +617,8 @@ DEFINITIONS: tuple[Definition, ...] = (
         "{n:plain} {units}.",
         "past-the-end",
         wrong="high == 0 and low == 0 and bad == 0",
-        suspicious="(zero_end > 0.3 * n and over_at >= 0.3 * n) or "
-        "(zero_start > 1 and zero_start > 0.02 * n)",
+        suspicious="bad == 0 and ((zero_end > 0.3 * n and over_at >= 0.3 * n) or "
+        "(zero_start > 1 and zero_start > 0.02 * n))",
         note="zero_end > 1",
         at="n - zero_end",
     ),
@@ -664,7 +673,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "a decay that rises",
         "The rate rises from {first:rate} to {last:rate}, though the schedule is there "
         "to lower it: its end is above its start.",
-        "Give an end below {first:rate}: PolynomialDecay's end_learning_rate is "
+        "Give an end below {first:rate}. PolynomialDecay's end_learning_rate is "
         "0.0001 unless you set it.",
         "polynomial-rises",
         wrong="should_fall == 1 and rise > 0.001 * high and fall == 0 and integer == 0",

@@ -11,6 +11,7 @@ import ast
 import importlib
 import inspect
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from lrlib.libraries import names, table, transformers
 from lrlib.schedules import catalogue, composition
 from lrlib.schedules.kinds import Choice, Inner, Inners, Number, Numbers
 from lrlib.schedules.schedule import definitions
-from lrlib.show.check import curve, report
+from lrlib.show.check import curve
 
 _OPERATORS: dict[type, str] = {
     **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"},
@@ -100,7 +101,6 @@ def data() -> dict[str, Any]:
     """Return all that the page needs, as plain lists and dictionaries."""
     from lrlib.show.check.setup import ABOUT
 
-    string = ABOUT["LR124"]
     modules = _Modules()
     rows = {}
     for name, row in names.rows().items():
@@ -142,8 +142,8 @@ def data() -> dict[str, Any]:
         "optimizers": {"torch": names.RATES, "keras": names.KERAS_RATES},
         "optax": sorted(names.OPTAX_OPTIMIZERS),
         "types": _types(),
-        "symptoms": report.link(""),
-        "string": {"text": string.text, "fix": string.fix, "symptom": string.symptom},
+        "symptoms": "symptoms.html#symptom-",
+        "troubles": {code: asdict(ABOUT[code]) for code in ("LR104", "LR120", "LR124")},
     }
 
 

@@ -108,6 +108,13 @@ class Reader {
 			}
 			case "IfStatement":
 				return [this.conditional(this.children(node))];
+			case "ClassDefinition": {
+				// Lightning's modules: only what makes their schedule matters.
+				const inside = this.block(node.getChild("Body"));
+				const maker = inside.filter(([kind, name]) => kind === "def" && name === "configure_optimizers");
+				if (maker.length) return maker;
+				break;
+			}
 			case "FunctionDefinition": {
 				const [name] = this.children(node).filter((child) => child.name === "VariableName");
 				const [list, body] = ["ParamList", "Body"].map((kind) => node.getChild(kind));

@@ -58,6 +58,7 @@ export function read(text, data, parser, values = new Map()) {
 	const { statements, text: source, alone } = parse(cleaned, parser);
 	const script = new Script(source, data, values);
 	const facts = factsOf(statements, data, source);
+	script.idle = facts.troubles.map(([, { callback }]) => callback);
 	let found;
 	if (facts.unsorted) found = { made: null, missing: [], schedule: facts.unsorted };
 	else if (alone) found = script.oneCall(statements[0][1]);
@@ -109,6 +110,7 @@ class Script extends Evaluator {
 		this.alone = statements.length === 1 && statements[0][0] === "expression" && statements[0][1][0] === "call";
 		let last;
 		for (const node of statements) last = this.topLevel(node);
+		this.settings = statements.some((node) => node.some((each) => each?.[0] === "dict"));
 		return this.finish(this.alone ? last : undefined);
 	}
 
@@ -229,6 +231,7 @@ class Script extends Evaluator {
 		if (unparse(callee) === `lrlib.${name}` && Object.hasOwn(this.data.definitions, name)) {
 			return this.keep(this.ofOurs(name, node, scope));
 		}
+		if (this.idle.includes(name)) return this.open(node);
 		if (this.data.refused.includes(name)) throw new Refused(`${name} follows results: what it does isn't in the text`);
 		if (name === "LambdaLR" || name === "MultiplicativeLR") return this.keep(this.ofLambda(name, node, scope));
 		if (name === "LearningRateScheduler") return this.ofCallback(node, scope);
@@ -491,10 +494,13 @@ class Script extends Evaluator {
 		if (this.made.some((made) => made.used) || this.optimizers.some(({ name }) => name.split(".")[0] !== "keras")) return null;
 		const found = [];
 		for (const [name, f] of this.functions()) {
+			const before = [this.made.length, this.optimizers.length];
 			try {
 				found.push(this.ofOwnFunction(f, name));
 			} catch (error) {
 				if (!(error instanceof Refused)) throw error;
+				// It makes a schedule, perhaps, but is none.
+				[this.made.length, this.optimizers.length] = before;
 			}
 		}
 		if (found.length > 1) throw new Refused("the text has several functions of the step: keep one of them");
@@ -532,6 +538,9 @@ class Script extends Evaluator {
 			const schedule = missing.length ? null : this.library.make("constant")(rate);
 			return { made: null, missing, schedule };
 		}
+		const two = this.functions().find(([, f]) => f.takes === 2);
+		if (two) throw new Refused(`${two[0]} takes the rate before: ${PYTHON_ONLY}`);
+		if (this.settings) throw new Refused(`a dictionary of settings: ${PYTHON_ONLY}`);
 		throw new Refused("there's no schedule in the text that this page knows: paste one call, or the lines around it");
 	}
 }
@@ -584,8 +593,10 @@ function factsOf(statements, data, source) {
 		if (name === "PiecewiseConstantDecay") unsorted = summed(given, constants);
 		where[name] = { given, node, library: row.library };
 	}
+	const [only, another] = Object.keys(where);
+	if (only === "CosineAnnealingLR" && !another) call.should_fall = 1;
 	call.unsorted = +(unsorted !== null);
-	return { call, unsorted, unit: ours ? "update" : unitOf(calls, data, statements, source), where, constants, string: stringOptimizer(calls) };
+	return { call, unsorted, unit: ours ? "update" : unitOf(calls, data, statements, source), where, constants, troubles: troublesOf(calls, constants, data, statements) };
 }
 
 const literal = (node, constants) => {
@@ -621,6 +632,54 @@ function summed(given, constants) {
 	return byFormula(new Tree(["Add", ...parts]));
 }
 
+/** Keras's callbacks that can't set the rate of a schedule, and when they try to. */
+const FAILS = { LearningRateScheduler: "in epoch 1", ReduceLROnPlateau: "when it first cuts" };
+
+function troublesOf(calls, constants, data, statements) {
+	const found = [];
+	const string = stringOptimizer(calls);
+	if (string) found.push(["LR124", { "string!r": `'${string}'` }]);
+	const name = tensorFunction(calls, statements);
+	if (name) found.push(["LR120", { name, value: "a tensor" }]);
+	const callback = settingCallback(calls, constants, data);
+	if (callback) found.push(["LR104", { callback, when: FAILS[callback] }]);
+	return found;
+}
+
+/** The function for LearningRateScheduler that returns a tensor. */
+function tensorFunction(calls, statements) {
+	const wanted = (calls.get("LearningRateScheduler")?.[2] ?? []).map(unparse);
+	const isTensor = (node) => {
+		if (node?.[0] === "operation") return node.slice(2).some(isTensor);
+		return node?.[0] === "call" && /^(tf|ops|keras\.ops|jnp)\./.test(unparse(node[1]));
+	};
+	const returns = (node) => Array.isArray(node) && (node[0] === "return" ? isTensor(node[1]) : node.some(returns));
+	const find = (node) => {
+		if (!Array.isArray(node)) return null;
+		if (node[0] === "def" && wanted.includes(node[1]) && returns(node[3])) return node[1];
+		return node.reduce((found, each) => found ?? find(each), null);
+	};
+	return find(statements);
+}
+
+/** The callback for fit that can't set the rate of Keras's schedule. */
+function settingCallback(calls, constants, data) {
+	const meant = (node) => (node?.[0] === "name" ? constants.get(node[1]) : node);
+	const isCall = (node, among) => {
+		const call = meant(node);
+		return call?.[0] === "call" && among.includes(unparse(call[1]).split(".").pop());
+	};
+	const named = (node, key) => node?.[3].find(([name]) => name === key)?.[1];
+	const rows = [...calls.keys()].filter((name) => Object.hasOwn(data.rows, name));
+	const optimizers = [...calls].filter(([name]) => KERAS.test(name));
+	if (rows.some((name) => data.rows[name].library !== "keras") || optimizers.length !== 1) return null;
+	const [, optimizer] = optimizers[0];
+	if (!isCall(named(optimizer, "learning_rate") ?? optimizer[2][0], rows)) return null;
+	const callbacks = meant(named(calls.get("fit"), "callbacks"));
+	const listed = callbacks?.[0] === "list" ? callbacks[1] : [callbacks];
+	return Object.keys(FAILS).find((name) => listed.some((each) => isCall(each, [name]))) ?? null;
+}
+
 function stringOptimizer(calls) {
 	const compiled = calls.get("compile");
 	if (!compiled || ![...calls.keys()].some((name) => KERAS.test(name))) return "";
@@ -631,16 +690,32 @@ function stringOptimizer(calls) {
 function unitOf(calls, data, statements, source) {
 	const names = [...calls.keys()];
 	const libraries = new Set(names.filter((name) => Object.hasOwn(data.rows, name)).map((name) => data.rows[name].library));
-	if (["keras", "optax", "transformers"].some((library) => libraries.has(library))) return "update";
-	if (names.includes("LearningRateScheduler")) return "epoch";
-	if (!libraries.size && names.some((name) => KERAS.test(name))) return "update";
+	const any = (...wanted) => wanted.some((name) => names.includes(name));
+	if (libraries.has("keras") || libraries.has("optax")) return "update";
+	if (any("LearningRateScheduler")) return "epoch";
 	if (libraries.has("timm")) return timmUnit(calls);
-	const lambdas = names.includes("LambdaLR") || names.includes("MultiplicativeLR");
-	if ((libraries.size === 1 && libraries.has("pytorch")) || lambdas) {
-		const stepped = steppedUnit(statements, source);
-		return stepped ?? (names.some((name) => name === "CyclicLR" || name === "OneCycleLR") ? "update" : null);
+	if (libraries.size || any("LambdaLR", "MultiplicativeLR")) {
+		const usual = any("CyclicLR", "OneCycleLR") || libraries.has("transformers");
+		return steppedUnit(statements, source) ?? lightningUnit(statements) ?? (usual ? "update" : null);
 	}
-	return libraries.size ? null : functionUnit(statements);
+	return names.some((name) => KERAS.test(name)) ? "update" : functionUnit(statements);
+}
+
+/** The unit as Lightning counts: epochs, unless an interval says steps. */
+function lightningUnit(statements) {
+	let said = null;
+	const visit = (node) => {
+		if (!Array.isArray(node)) return;
+		if (node[0] === "def" && node[1] === "configure_optimizers") said ??= "epoch";
+		if (node[0] === "dict") {
+			const i = node[1].findIndex((key) => key?.[1] === "interval");
+			const word = i < 0 ? null : node[2][i][1];
+			if (word === "step" || word === "epoch") said = word === "step" ? "update" : word;
+		}
+		node.forEach(visit);
+	};
+	visit(statements);
+	return said;
 }
 
 /** The unit, by what a function calls its argument. */

@@ -6,6 +6,8 @@ used: this module is imported when there is a Keras object to look at.
 
 from __future__ import annotations
 
+import dis
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ import numpy as np
 
 from lrlib.show.check.calls import CannotCopy, copied, same_random_state
 from lrlib.show.check.curve import Run, rate
+from lrlib.show.check.sources import Curve
 from lrlib.training import inside
 from lrlib.training.optimizers import is_schedule, number, unwrap
 from lrlib.training.plateau import Plateau
@@ -108,7 +111,7 @@ ABOUT: dict[str, About] = {
     ),
     "LR110": About(
         "the optimizer has counted before",
-        ("suspicious",),
+        ("suspicious", "note"),
         "reset-iterations",
         "The optimizer has seen {count} batches, so the schedule goes on from there: "
         "this run begins at a rate of {rate}.",
@@ -116,11 +119,11 @@ ABOUT: dict[str, About] = {
         "optimizer.iterations.assign(0).",
     ),
     "LR111": About(
-        "a resumed run whose count is 0",
-        ("wrong",),
+        "a resumed run whose count is 0, or far behind",
+        ("wrong", "suspicious"),
         "initial-epoch",
-        "initial_epoch={epoch} doesn't move the schedule: the optimizer's count is 0, "
-        "so the rate starts anew at {rate}.",
+        "initial_epoch={epoch} doesn't move the schedule: the optimizer's count is "
+        "{count}, so the rate starts at {rate}.",
         "Restore the optimizer as well: load_model, or BackupAndRestore.",
     ),
     "LR112": About(
@@ -136,7 +139,7 @@ ABOUT: dict[str, About] = {
         ("suspicious", "note"),
         "multioptimizer-alike",
         "The optimizer is a MultiOptimizer, and its parts have rates of their own; "
-        "this report is about the first{so}.",
+        "this report is about {name}, where it found most{so}.",
         "Check each of optimizer.optimizers, and give each its schedule.",
     ),
     "LR114": About(
@@ -151,8 +154,7 @@ ABOUT: dict[str, About] = {
         "a rate that counts its own calls",
         ("wrong", "suspicious"),
         "frozen",
-        "{name} keeps a state or draws random numbers: Keras calls it once, when it "
-        "compiles the training step, and other calls than the run's change it.",
+        "{name} keeps a state or draws random numbers: {so}.",
         "Compute the rate from the step alone.",
     ),
     "LR116": About(
@@ -189,8 +191,8 @@ ABOUT: dict[str, About] = {
         "a function that returns no float",
         ("wrong",),
         "schedule-output",
-        "{name} returns {value} in epoch {epoch}, where LearningRateScheduler takes "
-        "only a float: fit raises a ValueError.",
+        "{name} returns {value}, where LearningRateScheduler takes only a float: fit "
+        "raises a ValueError.",
         "Return float(...) in every case.",
     ),
     "LR121": About(
@@ -283,6 +285,7 @@ class Setup:
         model: the compiled model, or None.
         optimizer: the one that holds the rate: not the wrapper around it.
         outer: the one that the model has.
+        part: which one of `parts` this is about.
         fit: the arguments of fit.
         names: the optimizers among the caller's variables.
 
@@ -292,18 +295,27 @@ class Setup:
     outer: Any
     fit: Mapping[str, Any]
     names: Mapping[str, Any] = field(default_factory=dict)
+    part: int = 0
+
+    @property
+    def parts(self) -> list[Any]:
+        """The optimizers in a MultiOptimizer, or the only one."""
+        if not isinstance(self.outer, keras.optimizers.MultiOptimizer):
+            return [self.outer]
+        if not (parts := self.outer.optimizers) and self.model is not None:
+            choose = self.outer._optimizer_map  # a function, which fit asks as well
+            parts = list(map(choose, self.model.trainable_variables))
+        if not parts:
+            raise ValueError(
+                "check: which optimizers this MultiOptimizer has isn't known before "
+                "the model is built: give check the built model"
+            )
+        return [each for i, each in enumerate(parts) if each not in parts[:i]]
 
     @property
     def optimizer(self) -> Any:
         """The optimizer that holds the rate."""
-        if isinstance(self.outer, keras.optimizers.MultiOptimizer):
-            if not (parts := self.outer.optimizers):
-                raise ValueError(
-                    "check: which optimizers this MultiOptimizer has isn't known "
-                    "before training: give it an OptimizerMap, or check each of them"
-                )
-            return unwrap(parts[0])
-        return unwrap(self.outer)
+        return unwrap(self.parts[self.part])
 
     @property
     def source(self) -> Any:
@@ -355,11 +367,18 @@ def scheduler_function(setup: Setup) -> Any:
     return schedulers[-1].schedule if schedulers else None
 
 
-def troubles(
-    setup: Setup, run: Run, rates: np.ndarray, lengths: Mapping[str, Any]
-) -> Iterator[Trouble]:
-    """Yield what is wrong with a setup, in a run with these rates."""
-    yield from _of_optimizer(setup, run, rates, lengths)
+def troubles(setup: Setup, run: Run, made: Curve, highest: float) -> Iterator[Trouble]:
+    """Yield what is wrong with a setup, in a run with these rates.
+
+    Args:
+        setup: the optimizer, and what fit is given.
+        run: how long it is.
+        made: the rates.
+        highest: the highest rate since the optimizer's count was 0.
+
+    """
+    rates = made.rates
+    yield from _of_optimizer(setup, run, made, highest)
     if setup.model is not None:
         yield from _of_model(setup, run)
     yield from _of_callbacks(setup, run)
@@ -367,9 +386,9 @@ def troubles(
 
 
 def _of_optimizer(
-    setup: Setup, run: Run, rates: np.ndarray, lengths: Mapping[str, Any]
+    setup: Setup, run: Run, made: Curve, highest: float
 ) -> Iterator[Trouble]:
-    optimizer, outer = setup.optimizer, setup.outer
+    optimizer, outer, rates = setup.optimizer, setup.outer, made.rates
     scheduled = is_schedule(setup.source)
     if "lr" in vars(optimizer):
         now = rate(float(rates[0]))
@@ -377,7 +396,7 @@ def _of_optimizer(
     every = optimizer.gradient_accumulation_steps or 1
     if every > 1 and scheduled:
         updates = run.updates // every
-        early = any(x in (updates, updates + 1) for x in lengths["total"])
+        early = any(x in (updates, updates + 1) for x in made.lengths["total"])
         so = ": its length is that of the updates, so it is over too early"
         yield (
             "LR108",
@@ -400,7 +419,11 @@ def _of_optimizer(
             if _ignores_rate(each.schedule)
         ]
         so = ", and LearningRateScheduler gives all of them the same" if alike else ""
-        yield "LR113", "suspicious" if alike else "note", {"so": so}
+        yield (
+            "LR113",
+            "suspicious" if alike else "note",
+            {"so": so, "name": optimizer.name},
+        )
     if isinstance(outer, keras.optimizers.LossScaleOptimizer) and scheduled:
         yield "LR114", "note", {}
     if scheduled and (late := _late_staircase(setup.source, run.updates)) is not None:
@@ -410,10 +433,21 @@ def _of_optimizer(
     varies = scheduled and not np.all(rates == rates[0])
     if setup.count and not resumed and scheduled and not restores:
         numbers = {"count": f"{setup.count:,}", "rate": rate(float(rates[0]))}
-        yield "LR110", "suspicious", numbers
-    if resumed and not setup.count and varies and not restores:
-        numbers = {"epoch": f"{resumed}", "rate": rate(float(rates[0]))}
-        yield "LR111", "wrong", numbers
+        yield "LR110", "suspicious" if _is_over(made, highest) else "note", numbers
+    behind = setup.count < 0.5 * resumed * run.steps_per_epoch
+    if resumed and behind and varies and not restores:
+        numbers = {"epoch": f"{resumed}", "count": f"{setup.count:,}"}
+        numbers["rate"] = rate(float(rates[0]))
+        yield "LR111", "suspicious" if setup.count else "wrong", numbers
+
+
+def _is_over(made: Curve, highest: float) -> bool:
+    """Return whether a schedule has come down before the end, and does no more."""
+    rates, last = made.rates, made.rates[-1]
+    known = rates if made.later is None else np.append(rates[-1:], made.later)
+    still = np.all(np.abs(known - last) <= 0.01 * highest)
+    early = len(rates) == 1 or abs(rates[-1 - len(rates) // 10] - last) <= 0.001 * last
+    return bool(still and early and last < 0.5 * highest)
 
 
 def _late_staircase(schedule: Any, n: int) -> int | None:
@@ -453,14 +487,14 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
     kind = type(optimizer)
     if is_schedule(setup.source) or callable(setup.source) or setup.count:
         return
-    own, default = optimizer.get_config(), kind().get_config()
-    ignored = {"name"}
-    if any(own[k] != default[k] for k in own if k in default and k not in ignored):
+    if not all(_is_default(optimizer, n) for n in optimizer.get_config()):
         return
     others = {
         name: other
         for name, other in setup.names.items()
-        if other is not setup.outer and not other.built and not _is_default(other)
+        if other is not setup.outer
+        and not other.built
+        and not _is_default(other, "learning_rate")
     }
     name, other = next(iter(others.items()), ("optimizer", None))
     words = "" if other is None else f", and {name}, which you built, is never used"
@@ -477,12 +511,18 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
     )
 
 
-def _is_default(optimizer: Any) -> bool:
-    try:
-        own, default = optimizer.get_config(), type(optimizer)().get_config()
-        return all(own[k] == default.get(k) for k in own if k != "name")
-    except Exception:
+def _is_default(optimizer: Any, name: str) -> bool:
+    """Return whether an argument of an optimizer is what its class has for it."""
+    given = inspect.signature(type(optimizer)).parameters.get(name)
+    if given is None or name == "name":
         return True
+    try:
+        value = optimizer.get_config()[name]
+    except NotImplementedError:  # a schedule without get_config
+        return False
+    if isinstance(value, float) and isinstance(given.default, float):
+        return bool(np.float32(value) == np.float32(given.default))
+    return bool(value == given.default)
 
 
 def _of_compiled_step(setup: Setup) -> Iterator[Trouble]:
@@ -582,6 +622,9 @@ def _of_callbacks(setup: Setup, run: Run) -> Iterator[Trouble]:
                 when += f" (the run has {epochs})"
             severity = "wrong" if reached else "suspicious"
             yield "LR104", severity, {"callback": _called(each), "when": when}
+        for each in filter(_sets_rate, setup.callbacks):
+            numbers = {"callback": _called(each), "when": "when it sets it"}
+            yield "LR104", "suspicious", numbers
     else:
         yield from _of_overwriting(schedulers, every)
     for each in every:
@@ -672,9 +715,12 @@ def _of_monitors(setup: Setup) -> Iterator[Trouble]:
     watching = (
         keras.callbacks.ReduceLROnPlateau,
         keras.callbacks.EarlyStopping,
+        keras.callbacks.ModelCheckpoint,
     )
+    if logged is None or any(map(_adds_to_logs, setup.callbacks)):
+        return
     for each in setup.of(watching):  # type: ignore[arg-type]
-        if logged is not None and each.monitor not in logged:
+        if each.monitor not in logged and getattr(each, "save_best_only", True):
             bare = each.monitor.removeprefix("val_")
             validates = any(name.startswith("val_") for name in logged)
             advice = f"Monitor one of {', '.join(logged)}."
@@ -724,10 +770,46 @@ def _logged(setup: Setup) -> list[str] | None:
     return [*dict.fromkeys(names), *(["learning_rate"] if learning else [])]
 
 
+def _hooks(callback: Any) -> Iterator[Any]:
+    """Yield the code of the hooks that a reader's callback has."""
+    if not _is_ours(callback):
+        for name in dir(type(callback)):
+            hook = getattr(type(callback), name)
+            if name.startswith("on_") and hasattr(hook, "__code__"):
+                yield hook.__code__
+
+
+def _adds_to_logs(callback: Any) -> bool:
+    """Return whether a callback may log something, by the code of its hooks."""
+    return any(
+        "logs" in code.co_varnames
+        and ("update" in code.co_names or "STORE_SUBSCR" in _operations(code))
+        for code in _hooks(callback)
+    )
+
+
+def _sets_rate(callback: Any) -> bool:
+    """Return whether a callback sets optimizer.learning_rate, by its code."""
+    return any(
+        "optimizer" in code.co_names and "STORE_ATTR learning_rate" in _operations(code)
+        for code in _hooks(callback)
+    )
+
+
+def _operations(code: Any) -> set[str]:
+    steps = [(i.opname, i.argval) for i in dis.get_instructions(code)]
+    stored = {f"{name} {value}" for name, value in steps if name == "STORE_ATTR"}
+    return stored | {name for name, _ in steps}
+
+
+def _is_ours(callback: Any) -> bool:
+    return type(callback).__module__.split(".")[0] in ("keras", "lrlib")
+
+
 def _is_per_batch(callback: Any) -> bool:
     """Return whether a callback of the reader's does something around batches."""
     kind, base = type(callback), keras.callbacks.Callback
-    if kind.__module__.split(".")[0] in ("keras", "lrlib"):
+    if _is_ours(callback):
         return False
     hooks = (
         *("on_train_batch_begin", "on_train_batch_end"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lrlib.libraries.reading import convert
+from lrlib.libraries.recursion import Unrolled
 from lrlib.schedules.kinds import shown
 from lrlib.schedules.schedule import Schedule
 from lrlib.show.check import texts
@@ -19,6 +20,8 @@ from lrlib.show.check.curve import CALL, Run, later_steps, lengths
 
 #: The most steps at which something is computed that takes one step at a time.
 MOST = 2_000
+#: What becomes of a state.
+_ONCE = "Keras calls it once, when it compiles the training step"
 #: The most steps at which a formula is computed.
 MOST_AT_ONCE = 2_000_000
 
@@ -132,7 +135,7 @@ def _sampled_keras(schedule: Any, n: int, start: int, call: dict[str, Any]) -> C
         return Curve(at, np.full(len(at), np.nan), None, call=call, troubles=[trouble])
     with same_random_state():
         if not plain and _has_state(own):
-            troubles.append(("LR115", "wrong", {"name": _name(schedule)}))
+            troubles.append(("LR115", "wrong", {"name": _name(schedule), "so": _ONCE}))
         own = copied(schedule)
         try:
             rates = _in_one_graph(own, start + at)
@@ -222,7 +225,7 @@ def _has_state(schedule: Any) -> bool:
 
 def of_rate_function(function: Callable[[], Any], n: int) -> Curve:
     """Return the curve of a function as an optimizer's rate: called without a step."""
-    name = {"name": _name(function)}
+    name = {"name": _name(function), "so": _ONCE}
     try:
         own = copied(function)
     except CannotCopy as error:
@@ -257,7 +260,8 @@ def of_epochs(function: Callable[..., Any], epochs: int, first: float) -> Curve:
             return curve
         again, _ = _called(own, min(n, 20), first, name)
         if not np.array_equal(again, rates[: len(again)]):
-            curve.troubles.append(("LR115", "suspicious", {"name": name}))
+            so = "a call outside of the run, as for a plot, changes what follows"
+            curve.troubles.append(("LR115", "suspicious", {"name": name, "so": so}))
         # Beyond the run, it is known only of a function that comes to rest.
         longer, trouble = _called(copied(function), min(3 * n, MOST), first, name)
         if trouble is None and len(longer) == 3 * n and len(set(longer[2 * n :])) == 1:
@@ -279,8 +283,8 @@ def _called(
             about = f"{type(error).__name__}: {error}"[:200]
             return rates, ("LR121", "wrong", {"name": name, "error": about})
         if not isinstance(value, float | np.float32 | np.float64):
-            told = {"name": name, "value": shown(value), "epoch": epoch}
-            return rates, ("LR120", "wrong", told)
+            words = f"{shown(value)} in epoch {epoch}"
+            return rates, ("LR120", "wrong", {"name": name, "value": words})
         rate = rates[epoch] = float(value)
         rates[epoch:] = rate
     return rates, None
@@ -299,7 +303,9 @@ def of_text(
         curve = _summed(*about.boundaries, n)
     else:
         try:
-            curve = of_schedule(_converted(text, values, run), n)
+            curve = of_schedule(_converted(about.source, values, run), n)
+        except Unrolled as rule:
+            curve = of_epochs(rule.follow, n, rule.first)
         except (LookupError, ValueError) as error:
             if about.rate is None or getattr(error, "missing", None):
                 raise

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lrlib.libraries.names import rows
+from lrlib.libraries.reading import LONGEST
 
 #: Schedulers that their documentation says to step after every update.
 PER_UPDATE = {"CyclicLR", "OneCycleLR"}
 _SCHEDULER = re.compile(r"sched|lr_|_lr|warmup|annealing", re.IGNORECASE)
+_TENSORS = re.compile(r"(tf|ops|keras\.ops|jnp)\.")
 _OPTIMIZERS = re.compile(r"^(SGD|Adam\w*|RMSprop|Nadam|Lion|Ftrl|Adagrad|Adadelta)$")
 
 
@@ -23,7 +25,8 @@ class Text:
     Attributes:
         unit: "update" or "epoch" where the text or its library says it, else None.
         call: the facts that `curve.CALL` lists.
-        string_optimizer: what `compile` is given where the text builds an optimizer.
+        troubles: findings about the text: (code, the numbers of its sentence).
+        source: the text without the callback that can't set the rate.
         boundaries: unsorted boundaries with their values, or None.
         rate: the rate of the only optimizer of a text without a schedule, or None.
 
@@ -31,14 +34,15 @@ class Text:
 
     unit: str | None = "update"
     call: dict[str, Any] = field(default_factory=dict)
-    string_optimizer: str = ""
+    troubles: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    source: str = ""
     boundaries: tuple[list[float], list[float]] | None = None
     rate: float | None = None
 
 
 def parsed(text: str) -> ast.AST | None:
     """Return the syntax tree of a text, or None if it isn't plain Python."""
-    text = textwrap.dedent(text.expandtabs())
+    text = _dedented(text)
     for attempt in (text, f"_({text}\n)"):
         try:
             return ast.parse(attempt)
@@ -47,11 +51,15 @@ def parsed(text: str) -> ast.AST | None:
     return None
 
 
+def _dedented(text: str) -> str:
+    return textwrap.dedent(text.expandtabs())
+
+
 def read(text: str) -> Text:
     """Return what a text says beyond its curve."""
-    tree = parsed(text)
+    tree = parsed(text) if len(text) <= LONGEST else None
     if tree is None:
-        return Text(unit=None)
+        return Text(unit=None, source=text)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = {_name(call): call for call in calls}
     constants = {
@@ -61,7 +69,7 @@ def read(text: str) -> Text:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    found = Text(unit=_unit(tree, names))
+    found = Text(unit=_unit(tree, names), source=text)
     for name, call in names.items():
         row = rows().get(name)
         if row and row.library == "keras":
@@ -69,8 +77,18 @@ def read(text: str) -> Text:
             found.call |= _keras_call(row, call, constants)
             if name == "PiecewiseConstantDecay":
                 found.boundaries = _unsorted(row, call, constants)
+    if names.keys() & rows().keys() == {"CosineAnnealingLR"}:
+        found.call["should_fall"] = 1
     found.call["unsorted"] = int(found.boundaries is not None)
-    found.string_optimizer = _string_optimizer(names)
+    if string := _string_optimizer(names):
+        found.troubles.append(("LR124", {"string": string}))
+    if name := _returns_tensor(tree, names):
+        found.troubles.append(("LR120", {"name": name, "value": "a tensor"}))
+    if setting := _setting(names, constants):
+        numbers = {"callback": _name(setting), "when": _FAILS[_name(setting)]}
+        found.troubles.append(("LR104", numbers))
+        segment = ast.get_source_segment(_dedented(text), setting) or ""
+        found.source = _dedented(text).replace(segment, "None", 1)
     found.rate = _only_rate(names, constants)
     return found
 
@@ -96,17 +114,32 @@ def _name(call: ast.Call) -> str:
 
 def _unit(tree: ast.AST, names: dict[str, ast.Call]) -> str | None:
     libraries = {rows()[name].library for name in names if name in rows()}
-    if libraries & {"keras", "optax", "transformers"}:
+    if libraries & {"keras", "optax"}:
         return "update"
     if "LearningRateScheduler" in names:
         return "epoch"
-    if not libraries and any(map(_OPTIMIZERS.match, names)):
-        return "update"
     if "timm" in libraries:
         return _timm_unit(names)
-    if libraries == {"pytorch"} or names.keys() & {"LambdaLR", "MultiplicativeLR"}:
-        return _stepped(tree) or ("update" if names.keys() & PER_UPDATE else None)
-    return None if libraries else _functions(tree)
+    if libraries or names.keys() & {"LambdaLR", "MultiplicativeLR"}:
+        usual = names.keys() & PER_UPDATE or "transformers" in libraries
+        said = _stepped(tree) or _interval(tree)
+        return said or ("update" if usual else None)
+    return "update" if any(map(_OPTIMIZERS.match, names)) else _functions(tree)
+
+
+def _interval(tree: ast.AST) -> str | None:
+    """Return the unit as Lightning counts: epochs, unless an interval says steps."""
+    said = None
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name="configure_optimizers"):
+                said = said or "epoch"
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    match key, value:
+                        case ast.Constant("interval"), ast.Constant("step" | "epoch"):
+                            said = "update" if value.value == "step" else "epoch"
+    return said
 
 
 def _functions(tree: ast.AST) -> str | None:
@@ -206,6 +239,66 @@ def _unsorted(
     if len(values) != len(boundaries) + 1 or sorted(boundaries) == list(boundaries):
         return None
     return list(boundaries), list(values)
+
+
+def _returns_tensor(tree: ast.AST, names: dict[str, ast.Call]) -> str:
+    """Return the function for LearningRateScheduler that returns a tensor, or ""."""
+    given = (
+        names["LearningRateScheduler"].args if "LearningRateScheduler" in names else []
+    )
+    wanted = {node.id for node in given if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in wanted:
+            returns = (n.value for n in ast.walk(node) if isinstance(n, ast.Return))
+            if any(map(_is_tensor, returns)):
+                return node.name
+    return ""
+
+
+def _is_tensor(node: ast.expr | None) -> bool:
+    match node:
+        case ast.BinOp(left=left, right=right):
+            return _is_tensor(left) or _is_tensor(right)
+        case ast.Call(func=function):
+            return bool(_TENSORS.match(ast.unparse(function)))
+    return False
+
+
+#: Keras's callbacks that can't set the rate of a schedule, and when they try to.
+_FAILS = {
+    "LearningRateScheduler": "in epoch 1",
+    "ReduceLROnPlateau": "when it first cuts",
+}
+
+
+def _setting(
+    names: dict[str, ast.Call], constants: dict[str, ast.expr]
+) -> ast.Call | None:
+    """Return the callback for `fit` that can't set the rate of Keras's schedule."""
+
+    def is_call(node: ast.expr | None, among: Any) -> bool:
+        if isinstance(node, ast.Name):
+            node = constants.get(node.id)
+        return isinstance(node, ast.Call) and _name(node) in among
+
+    keras = {name for name in names.keys() & rows().keys()}
+    optimizers = [call for name, call in names.items() if _OPTIMIZERS.match(name)]
+    if any(rows()[name].library != "keras" for name in keras) or len(optimizers) != 1:
+        return None
+    given = {k.arg: k.value for k in optimizers[0].keywords}
+    rate = given.get("learning_rate", next(iter(optimizers[0].args), None))
+    callbacks = (
+        next((k.value for k in names["fit"].keywords if k.arg == "callbacks"), None)
+        if "fit" in names
+        else None
+    )
+    if isinstance(callbacks, ast.Name):
+        callbacks = constants.get(callbacks.id)
+    listed = callbacks.elts if isinstance(callbacks, ast.List) else [callbacks]
+    for name in _FAILS:
+        if is_call(rate, keras) and any(is_call(each, {name}) for each in listed):
+            return names[name]
+    return None
 
 
 def _string_optimizer(names: dict[str, ast.Call]) -> str:
