@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,15 @@ def _double(function: Callable[..., Any]) -> Callable[..., Any]:
         return keras.ops.convert_to_tensor(x, "float64") if plain else x
 
     return lambda *arguments: function(*map(double, arguments))
+
+
+def _float64() -> contextlib.AbstractContextManager[Any]:
+    """Let JAX compute in float64 for a while, which it doesn't unless it is asked."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.enable_x64(True)
 
 
 #: keras.ops for formulas in float64.
@@ -54,16 +64,17 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Return the rates at `step`, a scalar or a tensor of any shape."""
-        t = keras.ops.cast(step, "float64")
-        # No step is below 0, but that a compiler cannot know. It would turn t / 49 into
-        # t * (1 / 49), which is below 1 at t = 49: the drop would come a step late.
-        numbers = [
-            keras.ops.where(t < 0, t, keras.ops.convert_to_tensor(value, "float64"))
-            for value in self.schedule.numbers.values()
-        ]
-        rates = self._function(t, *numbers)
-        rates = keras.ops.broadcast_to(rates, keras.ops.shape(t))
-        return keras.ops.cast(rates, keras.backend.floatx())
+        with _float64():
+            t = keras.ops.cast(step, "float64")
+            # No step is below 0, but that a compiler cannot know. It would turn t / 49
+            # into t * (1 / 49), which is below 1 at t = 49: a drop would come late.
+            numbers = [
+                keras.ops.where(t < 0, t, keras.ops.convert_to_tensor(value, "float64"))
+                for value in self.schedule.numbers.values()
+            ]
+            rates = self._function(t, *numbers)
+            rates = keras.ops.broadcast_to(rates, keras.ops.shape(t))
+            return keras.ops.cast(rates, keras.backend.floatx())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.schedule,)
@@ -111,14 +122,28 @@ def sample_keras(schedule: Any, steps: int) -> np.ndarray:
     """Return the rates of a Keras schedule, which may refuse arrays, at 0..steps-1."""
     if isinstance(schedule, FormulaSchedule):
         return schedule.schedule(np.arange(steps))
+    return compute(schedule, np.arange(steps))
+
+
+def compute(schedule: Any, steps: np.ndarray, *, autograph: bool = True) -> np.ndarray:
+    """Return a schedule's rates, compiled where Keras's `fit` compiles.
+
+    One scalar step after another, as the optimizer does it.
+    """
+    if keras.backend.backend() != "tensorflow":
+        found = keras.ops.map(
+            lambda t: keras.ops.convert_to_tensor(schedule(t)),
+            keras.ops.convert_to_tensor(steps, "int"),
+        )
+        return keras.ops.convert_to_numpy(found).astype(np.float64)
     import tensorflow as tf
 
-    # One graph that loops: as the optimizer does it, one scalar step after another.
     def rates() -> Any:
         return tf.map_fn(
             lambda t: tf.cast(schedule(t), tf.float64),
-            tf.range(steps, dtype=tf.int64),
+            tf.constant(steps, tf.int64),
             fn_output_signature=tf.float64,
         )
 
-    return tf.function(rates).get_concrete_function()().numpy()
+    compiled = tf.function(rates, autograph=autograph)
+    return compiled.get_concrete_function()().numpy()

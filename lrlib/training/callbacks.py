@@ -142,7 +142,7 @@ class RecordLearningRate(keras.callbacks.Callback):
         self._step = self.model.train_function
 
     def _replace(self, source: Any) -> None:
-        if self.model.run_eagerly:
+        if not optimizers.compiles(self.model):
             self._read(source)
         elif not self._replaced:
             self._replaced = True
