@@ -67,9 +67,10 @@ test: $(TUNING) ## check everything: lrlib, the notebooks, the built pages
 test-peers: .venv-peers/ready ## run what lrlib writes for other libraries there (RECORD=1 to record)
 	PYTHONPATH=. $(if $(RECORD),LRLIB_RECORD=1) .venv-peers/bin/python -m pytest -q tests/peers
 
-test-backends: .venv-peers/ready ## run lrlib on Keras with JAX and with PyTorch, without TensorFlow
-	KERAS_BACKEND=jax PYTHONPATH=. .venv-peers/bin/python -m pytest -q tests/backends
-	KERAS_BACKEND=torch PYTHONPATH=. .venv-peers/bin/python -m pytest -q tests/backends
+test-backends: .venv-peers/ready ## run lrlib on Keras with JAX and with PyTorch
+	for backend in jax torch; do \
+		KERAS_BACKEND=$$backend PYTHONPATH=. .venv-peers/bin/python -m pytest -q \
+			tests/backends tests/test_saved_models.py || exit 1; done
 
 lab: $(TUNING) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections.abc import Callable
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,9 +36,14 @@ def _float64() -> contextlib.AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-#: keras.ops for formulas in float64.
+# On JAX, keras.ops.cos and others make float64 into float32.
+_LIBRARY: Any = keras.ops
+if keras.backend.backend() == "jax":
+    _LIBRARY = import_module("jax.numpy")
+
+#: It, for formulas in float64.
 _OPERATIONS = SimpleNamespace(
-    **{name: _double(getattr(keras.ops, name)) for name in printing.ARRAY_FUNCTIONS}
+    **{name: _double(getattr(_LIBRARY, name)) for name in printing.ARRAY_FUNCTIONS}
 )
 
 
