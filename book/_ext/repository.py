@@ -87,7 +87,7 @@ def use_repository(app: Sphinx, config: Config) -> None:
 
 
 def _installs(plain: str, with_tensorflow: str) -> str:
-    """Return the commands that install lrlib for each library under Keras."""
+    """Return what installs lrlib for each library under Keras."""
     return (
         "```bash\n"
         f'pip install "{with_tensorflow}"\n'

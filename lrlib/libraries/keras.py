@@ -36,12 +36,11 @@ def _float64() -> contextlib.AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-# On JAX, keras.ops.cos and others make float64 into float32.
-_LIBRARY: Any = keras.ops
-if keras.backend.backend() == "jax":
-    _LIBRARY = import_module("jax.numpy")
-
-#: It, for formulas in float64.
+# On JAX and PyTorch, keras.ops.floor and others make float64 into float32.
+_LIBRARY = import_module(
+    {"jax": "jax.numpy", "torch": "torch"}.get(keras.backend.backend(), "keras.ops")
+)
+#: Its functions, for formulas in float64.
 _OPERATIONS = SimpleNamespace(
     **{name: _double(getattr(_LIBRARY, name)) for name in printing.ARRAY_FUNCTIONS}
 )
