@@ -22,7 +22,7 @@ def _double(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def double(x: Any) -> Any:
         plain = type(x) in (int, float)
-        return keras.ops.convert_to_tensor(x, "float64") if plain else x
+        return keras.ops.convert_to_tensor(x, _FLOAT) if plain else x
 
     return lambda *arguments: function(*map(double, arguments))
 
@@ -40,7 +40,11 @@ def _float64() -> contextlib.AbstractContextManager[Any]:
 _LIBRARY = import_module(
     {"jax": "jax.numpy", "torch": "torch"}.get(keras.backend.backend(), "keras.ops")
 )
-#: Its functions, for formulas in float64.
+#: What formulas compute in. Apple's GPU, which PyTorch calls mps, has no float64.
+_FLOAT = "float64"
+if keras.backend.backend() == "torch" and keras.ops.zeros(()).device.type == "mps":
+    _FLOAT = "float32"
+#: The library's functions, for formulas in that type.
 _OPERATIONS = SimpleNamespace(
     **{name: _double(getattr(_LIBRARY, name)) for name in printing.ARRAY_FUNCTIONS}
 )
@@ -51,7 +55,7 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
     """An lrlib schedule as a Keras schedule.
 
     It computes in float64, where every step up to 2**53 is exact, and returns Keras'
-    default float type.
+    default float type. On Apple's GPU, which lacks float64, it computes in float32.
 
     Args:
         schedule: the `Schedule`, or what its `get_config` has returned.
@@ -70,11 +74,11 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         """Return the rates at `step`, a scalar or a tensor of any shape."""
         with _float64():
-            t = keras.ops.cast(step, "float64")
+            t = keras.ops.cast(step, _FLOAT)
             # No step is below 0, but that a compiler cannot know. It would turn t / 49
             # into t * (1 / 49), which is below 1 at t = 49: a drop would come late.
             numbers = [
-                keras.ops.where(t < 0, t, keras.ops.convert_to_tensor(value, "float64"))
+                keras.ops.where(t < 0, t, keras.ops.convert_to_tensor(value, _FLOAT))
                 for value in self.schedule.numbers.values()
             ]
             rates = self._function(t, *numbers)

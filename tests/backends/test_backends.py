@@ -129,6 +129,27 @@ def test_a_step_beyond_float32_is_exact():
         assert float(falling(keras.ops.convert_to_tensor(step, "int"))) == rate
 
 
+if BACKEND == "torch":  # which on Apple's GPU lacks float64
+
+    @pytest.mark.parametrize("name", lrlib.catalogue)
+    def test_a_device_without_float64_computes_in_float32(name, monkeypatch):
+        import torch
+        from torch.utils._python_dispatch import TorchDispatchMode
+
+        class Without(TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                found = function(*args, **(kwargs or {}))
+                assert getattr(found, "dtype", None) is not torch.float64
+                return found
+
+        monkeypatch.setattr("lrlib.libraries.keras._FLOAT", "float32")
+        schedule, steps = lrlib.catalogue[name](), np.arange(0, 90, 7)
+        with Without():
+            rates = FormulaSchedule(schedule)(keras.ops.convert_to_tensor(steps, "int"))
+        rates = keras.ops.convert_to_numpy(rates)
+        np.testing.assert_allclose(rates, schedule(steps), rtol=1e-4, atol=1e-7)
+
+
 @covers("Schedule.to_keras", "RecordLearningRate")
 @pytest.mark.parametrize("name", STAIRS)
 @pytest.mark.parametrize("decay_steps", [41, 47, 55])
