@@ -401,9 +401,8 @@ def test_check_reads_a_compiled_model_and_its_callbacks():
     stop = keras.callbacks.ReduceLROnPlateau("loss")
     fit(model, 2)
     report = lrlib.check(model, samples=20, batch_size=1, epochs=1, callbacks=[stop])
-    codes = {finding.code for finding in report.findings}
-    assert not report.ok
-    assert codes
+    assert {"LR007", "LR104", "LR110"} <= {f.code for f in report.findings}
+    assert report.rates[0] == pytest.approx(0.5 * 10 / 12)
 
 
 # Experiments -----------------------------------------------------------------------
