@@ -19,8 +19,8 @@ export TF_ENABLE_ONEDNN_OPTS := 0
 # One thread an op: the same numbers on any number of cores, and races are faster.
 export TF_NUM_INTRAOP_THREADS := 1
 
-.PHONY: help book test test-peers lab execute lint count lock lock-peers bench mutants \
-	lighthouse kernel clean
+.PHONY: help book test test-peers test-backends lab execute lint count lock lock-peers \
+	bench mutants lighthouse kernel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,7 +58,8 @@ test: $(TUNING) ## check everything: lrlib, the notebooks, the built pages
 		-n $(JOBS) --dist loadfile --no-loadscope-reorder -q \
 		$(NOTEBOOKS) tests lrlib
 
-# TensorFlow and PyTorch crash in one process: the other libraries live apart.
+# TensorFlow and PyTorch crash in one process: the other libraries live apart, where
+# Keras runs on JAX and on PyTorch, without TensorFlow.
 .venv-peers/ready: requirements-peers.txt
 	test -x .venv-peers/bin/pip || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --disable-pip-version-check -r requirements-peers.txt
@@ -66,6 +67,11 @@ test: $(TUNING) ## check everything: lrlib, the notebooks, the built pages
 
 test-peers: .venv-peers/ready ## run what lrlib writes for other libraries there (RECORD=1 to record)
 	PYTHONPATH=. $(if $(RECORD),LRLIB_RECORD=1) .venv-peers/bin/python -m pytest -q tests/peers
+
+test-backends: .venv-peers/ready ## run lrlib on Keras with JAX and with PyTorch
+	for backend in jax torch; do \
+		KERAS_BACKEND=$$backend PYTHONPATH=. .venv-peers/bin/python -m pytest -q \
+			tests/backends tests/test_saved_models.py || exit 1; done
 
 lab: $(TUNING) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
@@ -93,7 +99,7 @@ lock: $(READY) ## write the requirements*.txt of the book anew from pyproject.to
 
 # PyTorch pins its CUDA packages itself, where it wants them.
 lock-peers: $(READY) ## write requirements-peers.txt anew from requirements-peers.in
-	$(LOCK) requirements-peers.in -o requirements-peers.txt
+	$(LOCK) -c requirements.txt requirements-peers.in pyproject.toml -o requirements-peers.txt
 	grep -vE '^(cuda|nvidia|triton)' requirements-peers.txt > requirements-peers.new
 	mv requirements-peers.new requirements-peers.txt
 

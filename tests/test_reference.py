@@ -159,3 +159,22 @@ def examples():
 def test_an_example_runs_where_it_is_pasted(name, thing):
     # On the page it has no module around it, as it has where pytest runs it.
     run_examples(inspect.getdoc(thing), name, {})
+
+
+def test_the_table_of_backends_says_what_their_tests_run():
+    tree = ast.parse((ROOT / "tests" / "backends" / "test_backends.py").read_text())
+    tested = {}
+    for function in tree.body:
+        for mark in getattr(function, "decorator_list", []):
+            if isinstance(mark, ast.Call) and ast.unparse(mark.func).endswith("covers"):
+                runs = "raises `ImportError`" if mark.keywords else "yes"
+                tested |= {name.value: runs for name in mark.args}
+    table = re.findall(
+        r"^\| `([\w.]+)` \| yes \| ([^|]+) \| ([^|]+) \|$",
+        (ROOT / "book" / "reference.md").read_text(),
+        re.MULTILINE,
+    )
+    assert table
+    told = {name: jax.partition(",")[0] for name, jax, _ in table}
+    assert told == tested
+    assert all(jax == torch for _, jax, torch in table)

@@ -20,7 +20,7 @@ import {second}
 import numpy as np
 
 # What a model needs is imported where Keras meets it in the file.
-found = {{"formulas": "sympy" in sys.modules}}
+found = {{"formulas": "lrlib.schedules.formula" in sys.modules}}
 for name in {names}:
     if name == "reader":
         from lrlib.kinds import Rate, Steps

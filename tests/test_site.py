@@ -91,8 +91,10 @@ def test_commands_and_citation_have_the_address(fork):
         for page in ("run-it", "about")
     }
     assert f"git clone {FORK}\ncd a-fork\n" in text["run-it"]
-    assert f"\npip install git+{FORK}\n" in text["run-it"]
-    assert f"%pip install git+{FORK}\n" in text["run-it"]
+    assert f'\npip install "lrlib[tensorflow] @ git+{FORK}"\n' in text["run-it"]
+    for library in ("jax", "torch"):
+        assert f"\npip install git+{FORK} {library}\n" in text["run-it"]
+    assert f'%pip install "lrlib[tensorflow] @ git+{FORK}"\n' in text["run-it"]
     assert "url = {https://someone.github.io/a-fork/}" in text["about"]
     assert f"{FORK}/issues/new" in links(fork["book/about"])
 

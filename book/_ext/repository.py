@@ -86,6 +86,17 @@ def use_repository(app: Sphinx, config: Config) -> None:
     }
 
 
+def _installs(plain: str, with_tensorflow: str) -> str:
+    """Return what installs lrlib for each library under Keras."""
+    return (
+        "```bash\n"
+        f'pip install "{with_tensorflow}"\n'
+        f"pip install {plain} jax\n"
+        f"pip install {plain} torch\n"
+        "```"
+    )
+
+
 def write_about(repository: Repository | None) -> dict[str, str]:
     """Return what pages say of the repository, by substitution."""
     citation = yaml.safe_load(CITATION.read_text("utf-8"))
@@ -119,8 +130,9 @@ def write_about(repository: Repository | None) -> dict[str, str]:
                 "where you have the book, and change to it."
             ),
             "pip_install": (
-                "In the repository's folder:\n\n"
-                "```bash\npip install .\n```"
+                "In the repository's folder, run the line for the "
+                "library that Keras is to run on:\n\n"
+                + _installs(".", ".[tensorflow]")
             ),
             "colab_install": (
                 "```python\n%pip install lrlib-main.zip\n```\n\n"
@@ -139,10 +151,15 @@ def write_about(repository: Repository | None) -> dict[str, str]:
             f"cd {repository.url.rpartition('/')[2]}\n```"
         ),
         "pip_install": (
-            f"```bash\npip install git+{repository.url}\n```"
+            "Run the line for the library that Keras is to run on:\n\n"
+            + _installs(
+                f"git+{repository.url}",
+                f"lrlib[tensorflow] @ git+{repository.url}",
+            )
         ),
         "colab_install": (
-            f"```python\n%pip install git+{repository.url}\n```"
+            '```python\n%pip install "lrlib[tensorflow] @ '
+            f'git+{repository.url}"\n```'
         ),
         "report": (
             "Every page has a link at its foot, *Report an error on "

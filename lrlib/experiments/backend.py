@@ -1,14 +1,21 @@
-"""TensorFlow, which the experiments compile their training with."""
+"""TensorFlow, where Keras runs on it: races need it, the range test does not."""
+
+from importlib import import_module
+from typing import Any
 
 import keras
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        "lrlib.race, lrlib.find_learning_rate and lrlib.lab need Keras on TensorFlow, "
-        f"but it runs on {keras.backend.backend()}: set the environment variable "
-        "KERAS_BACKEND=tensorflow before Keras is imported"
-    )
+tf: Any = None
+if keras.backend.backend() == "tensorflow":
+    tf = import_module("tensorflow")
 
-import tensorflow as tf
 
-__all__ = ["tf"]
+def require_tensorflow(what: str) -> None:
+    """Raise if Keras runs on another backend."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ImportError(
+            f"{what} needs Keras on TensorFlow, but it runs on {backend}: install "
+            "TensorFlow, and set the environment variable KERAS_BACKEND=tensorflow "
+            "before Keras is imported"
+        )

@@ -116,13 +116,8 @@ def find_learning_rate(
     before = [variable.numpy() for variable in model.variables]
     with keras_lock:
         copy, state = _copy(optimizer, model)
-
-        def sweep(order: Any) -> tuple[Any, Any, Any]:
-            raised = tf.constant(rates, tf.float32)
-            return _sweep(model, copy, (x, y), order, raised, smoothing, blow_up)
-
-        shape = tf.TensorSpec([steps, batch_size], tf.int32)
-        compiled = tf.function(sweep).get_concrete_function(shape)
+        make = _compiled if tf else _batch_by_batch
+        sweep = make(model, copy, (x, y), rates, batch_size, smoothing, blow_up)
     try:
         with progress_bar(len(seeds), progress, "range test", "sweep") as bar:
             for i, seed in enumerate(seeds):
@@ -130,15 +125,98 @@ def find_learning_rate(
                     for variable, value in zip(variables, values, strict=True):
                         variable.assign(value)
                 order = _batches(seed, steps, samples, batch_size)
-                done, losses, means = compiled(tf.constant(order))
-                loss[i, : int(done)] = losses.numpy()[: int(done)]
-                smoothed[i, : int(done)] = means.numpy()[: int(done)]
+                done, losses, means = sweep(order)
+                loss[i, :done], smoothed[i, :done] = losses[:done], means[:done]
                 bar.update()
     finally:
         for variable, value in zip(model.variables, before, strict=True):
             variable.assign(value)
     smoothed[~np.isfinite(loss)] = np.nan
     return RangeTest(seeds, rates, loss, smoothed, smoothing)
+
+
+#: Trains at each rate for one batch; returns how many, their losses, smoothed.
+_Sweep = Callable[[np.ndarray], tuple[int, np.ndarray, np.ndarray]]
+
+
+def _batch_by_batch(
+    model: Any,
+    optimizer: Any,
+    data: tuple[Any, Any],
+    rates: np.ndarray,
+    batch_size: int,
+    smoothing: float,
+    blow_up: float,
+) -> _Sweep:
+    """Return a sweep that runs on any backend of Keras."""
+    trial = _Trial(model)
+    trial.compile(optimizer, auto_scale_loss=False)
+
+    def sweep(order: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+        losses, means = np.zeros((2, len(order)))
+        mean, lowest = 0.0, np.inf
+        for step, (batch, rate) in enumerate(zip(order, rates, strict=True)):
+            optimizer.learning_rate.assign(rate)
+            take = partial(keras.ops.take, indices=batch, axis=0)
+            value = trial.train_on_batch(*keras.tree.map_structure(take, data))
+            losses[step] = value
+            mean = smoothing * mean + (1 - smoothing) * value
+            means[step] = smoothed = mean / (1 - smoothing ** (step + 1))
+            lowest = min(lowest, smoothed)
+            if not (np.isfinite(value) and smoothed <= blow_up * lowest):
+                break
+        return step + 1, losses, means
+
+    return sweep
+
+
+class _Trial(keras.Model):
+    """A model to train with another optimizer, without compiling it anew."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(name="range_test")
+        self.model = model
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return what the model returns."""
+        return self.model(inputs, training=training)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any
+    ) -> Any:
+        """Return the model's loss."""
+        return _loss(self.model)(x, y, y_pred)
+
+
+def _loss(model: Any) -> Callable[[Any, Any, Any], Any]:
+    """Return the model's own loss if it is compiled, else a classifier's."""
+    compiled = partial(model.compute_loss, training=True)
+    return compiled if model.compiled else training_loss(model)
+
+
+def _compiled(
+    model: Any,
+    optimizer: Any,
+    data: tuple[Any, Any],
+    rates: np.ndarray,
+    batch_size: int,
+    smoothing: float,
+    blow_up: float,
+) -> _Sweep:
+    """Return a sweep that TensorFlow compiles whole."""
+
+    def graph(order: Any) -> tuple[Any, Any, Any]:
+        raised = tf.constant(rates, tf.float32)
+        return _sweep(model, optimizer, data, order, raised, smoothing, blow_up)
+
+    shape = tf.TensorSpec([len(rates), batch_size], tf.int32)
+    compiled = tf.function(graph).get_concrete_function(shape)
+
+    def sweep(order: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+        done, losses, means = compiled(tf.constant(order))
+        return int(done), losses.numpy(), means.numpy()
+
+    return sweep
 
 
 def _sweep(
@@ -150,10 +228,7 @@ def _sweep(
     smoothing: float,
     blow_up: float,
 ) -> tuple[Any, Any, Any]:
-    """Train at each rate for one batch; return how many, their losses, smoothed."""
-    loss = training_loss(model)
-    if model.compiled:
-        loss = partial(model.compute_loss, training=True)
+    loss = _loss(model)
     steps = tf.shape(order)[0]
     losses = tf.TensorArray(tf.float32, steps)
     means = tf.TensorArray(tf.float32, steps)
@@ -218,7 +293,7 @@ def _check(model: Any, data: Any) -> tuple[Any, Any]:
     if data is None:
         data = default_data()[0]
     expected = "data must be (x, y), two arrays, or lists or dicts of arrays"
-    if isinstance(data, tf.data.Dataset):
+    if hasattr(data, "as_numpy_iterator"):
         raise TypeError(
             f"{expected}, got a Dataset. If its batches fit in memory: "
             "x, y = map(np.concatenate, zip(*data.as_numpy_iterator()))"
@@ -236,7 +311,7 @@ def _check(model: Any, data: Any) -> tuple[Any, Any]:
             "data: x_train and y_train must have one entry for each sample, got shapes "
             f"{shapes[0]} and {shapes[1]}"
         )
-    x, y = keras.tree.map_structure(tf.constant, (x, y))
+    x, y = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
     check_outputs(model, "x", x, **({} if model.compiled else {"y": y}))
     return x, y
 

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lrlib.experiments import step
-from lrlib.experiments.backend import tf
+from lrlib.experiments.backend import require_tensorflow, tf
 from lrlib.experiments.network import build_model
 from lrlib.schedules import catalogue as schedules
 from lrlib.schedules import composition
@@ -106,6 +106,7 @@ def lab(
         A `Lab`, a widget.
 
     Raises:
+        ImportError: Keras runs on JAX or on PyTorch; it must run on TensorFlow.
         TypeError, ValueError: the data are no such arrays, fewer than a batch, or don't
             fit the model; `model` doesn't build one.
 
@@ -121,6 +122,7 @@ def lab(
     ('SGD, constant 0.5', 10)
 
     """
+    require_tensorflow("lrlib.lab")
     step.check_builder(model)
     seed = check_whole("seed", seed, low=0)
     batch_size = check_whole("batch_size", batch_size, low=1)

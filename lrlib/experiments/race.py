@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from lrlib.experiments import workers
-from lrlib.experiments.backend import tf
+from lrlib.experiments.backend import require_tensorflow, tf
 from lrlib.experiments.internals import fuse, kind_of
 from lrlib.experiments.network import build_model
 from lrlib.experiments.results import RaceResult, Run
@@ -91,6 +91,7 @@ def race(
         A `RaceResult`. Interrupting the race returns what is finished by then.
 
     Raises:
+        ImportError: Keras runs on JAX or on PyTorch; it must run on TensorFlow.
         TypeError, ValueError: no entries, a name used twice, an entry that makes no new
             optimizer or whose rate is not finite, no seeds, a batch larger than the
             data, data that is not finite, labels that the model has no output for.
@@ -117,6 +118,7 @@ def race(
     'large'
 
     """
+    require_tensorflow("lrlib.race")
     job = _Job(
         entries=_check_entries(entries),
         epochs=check_whole("epochs", epochs, low=1),

@@ -93,7 +93,7 @@ def crossentropy(model: keras.Model) -> Callable[[Any, Any], Any]:
 def training_loss(model: keras.Model) -> Callable[[Any, Any, Any], Any]:
     """Return what a classifier is trained on, a function of x, labels and outputs."""
     loss = crossentropy(model)
-    return lambda x, y, outputs: tf.add_n([loss(y, outputs), *model.losses])
+    return lambda x, y, outputs: sum(model.losses, start=loss(y, outputs))
 
 
 def update(
@@ -155,7 +155,8 @@ def check_part(part: str, x: Any, y: Any) -> tuple[Any, Any]:
             f"data: x_{part} and y_{part} must have one label for each sample, got "
             f"shapes {x.shape} and {y.shape}"
         )
-    return tf.constant(x), tf.constant(y.astype(np.int64))
+    tensor = keras.ops.convert_to_tensor
+    return tensor(x), tensor(y.astype(np.int64))
 
 
 def check_numbers(name: str, numbers: Any) -> np.ndarray:
@@ -197,7 +198,7 @@ def check_outputs(model: keras.Model, name: str, x: Any, **labels: Any) -> None:
                 f"data: {label_name} must have a label for each output of the model, "
                 f"of shape {(None, *places)}, got {tuple(y.shape)}"
             )
-        lowest, highest = int(tf.reduce_min(y)), int(tf.reduce_max(y))
+        lowest, highest = int(keras.ops.min(y)), int(keras.ops.max(y))
         if lowest < 0 or highest >= classes:
             raise ValueError(
                 f"data: {label_name} must be labels from 0 to {classes - 1}, as the "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,14 +22,31 @@ def _double(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def double(x: Any) -> Any:
         plain = type(x) in (int, float)
-        return keras.ops.convert_to_tensor(x, "float64") if plain else x
+        return keras.ops.convert_to_tensor(x, _FLOAT) if plain else x
 
     return lambda *arguments: function(*map(double, arguments))
 
 
-#: keras.ops for formulas in float64.
+def _float64() -> contextlib.AbstractContextManager[Any]:
+    """Let JAX compute in float64 for a while, which it doesn't unless it is asked."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.enable_x64(True)
+
+
+# On JAX and PyTorch, keras.ops.floor and others make float64 into float32.
+_LIBRARY = import_module(
+    {"jax": "jax.numpy", "torch": "torch"}.get(keras.backend.backend(), "keras.ops")
+)
+#: What formulas compute in. Apple's GPU, which PyTorch calls mps, has no float64.
+_FLOAT = "float64"
+if keras.backend.backend() == "torch" and keras.ops.zeros(()).device.type == "mps":
+    _FLOAT = "float32"
+#: The library's functions, for formulas in that type.
 _OPERATIONS = SimpleNamespace(
-    **{name: _double(getattr(keras.ops, name)) for name in printing.ARRAY_FUNCTIONS}
+    **{name: _double(getattr(_LIBRARY, name)) for name in printing.ARRAY_FUNCTIONS}
 )
 
 
@@ -36,7 +55,7 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
     """An lrlib schedule as a Keras schedule.
 
     It computes in float64, where every step up to 2**53 is exact, and returns Keras'
-    default float type.
+    default float type. On Apple's GPU, which lacks float64, it computes in float32.
 
     Args:
         schedule: the `Schedule`, or what its `get_config` has returned.
@@ -54,16 +73,17 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Return the rates at `step`, a scalar or a tensor of any shape."""
-        t = keras.ops.cast(step, "float64")
-        # No step is below 0, but that a compiler cannot know. It would turn t / 49 into
-        # t * (1 / 49), which is below 1 at t = 49: the drop would come a step late.
-        numbers = [
-            keras.ops.where(t < 0, t, keras.ops.convert_to_tensor(value, "float64"))
-            for value in self.schedule.numbers.values()
-        ]
-        rates = self._function(t, *numbers)
-        rates = keras.ops.broadcast_to(rates, keras.ops.shape(t))
-        return keras.ops.cast(rates, keras.backend.floatx())
+        with _float64():
+            t = keras.ops.cast(step, _FLOAT)
+            # No step is below 0, but that a compiler cannot know. It would turn t / 49
+            # into t * (1 / 49), which is below 1 at t = 49: a drop would come late.
+            numbers = [
+                keras.ops.where(t < 0, t, keras.ops.convert_to_tensor(value, _FLOAT))
+                for value in self.schedule.numbers.values()
+            ]
+            rates = self._function(t, *numbers)
+            rates = keras.ops.broadcast_to(rates, keras.ops.shape(t))
+            return keras.ops.cast(rates, keras.backend.floatx())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.schedule,)
@@ -111,14 +131,28 @@ def sample_keras(schedule: Any, steps: int) -> np.ndarray:
     """Return the rates of a Keras schedule, which may refuse arrays, at 0..steps-1."""
     if isinstance(schedule, FormulaSchedule):
         return schedule.schedule(np.arange(steps))
+    return compute(schedule, np.arange(steps))
+
+
+def compute(schedule: Any, steps: np.ndarray, *, autograph: bool = True) -> np.ndarray:
+    """Return a schedule's rates, compiled where Keras's `fit` compiles.
+
+    One scalar step after another, as the optimizer does it.
+    """
+    if keras.backend.backend() != "tensorflow":
+        found = keras.ops.map(
+            lambda t: keras.ops.convert_to_tensor(schedule(t)),
+            keras.ops.convert_to_tensor(steps, "int"),
+        )
+        return keras.ops.convert_to_numpy(found).astype(np.float64)
     import tensorflow as tf
 
-    # One graph that loops: as the optimizer does it, one scalar step after another.
     def rates() -> Any:
         return tf.map_fn(
             lambda t: tf.cast(schedule(t), tf.float64),
-            tf.range(steps, dtype=tf.int64),
+            tf.constant(steps, tf.int64),
             fn_output_signature=tf.float64,
         )
 
-    return tf.function(rates).get_concrete_function()().numpy()
+    compiled = tf.function(rates, autograph=autograph)
+    return compiled.get_concrete_function()().numpy()

@@ -87,12 +87,10 @@ class RecordLearningRate(keras.callbacks.Callback):
         """Read the rates to come."""
         optimizer = optimizers.unwrap(self.model.optimizer)
         source = inside.source(optimizer)
-        if not self._begun:
+        compiled = self._step is not self.model.train_function  # since it was read
+        if compiled or not self._begun:
             self._begun = True
-            if (
-                self._step is not self.model.train_function
-                or self._source is not source
-            ):
+            if compiled or self._source is not source:
                 self._read(source)
         elif source is not self._source:
             self._replace(source)
@@ -142,7 +140,7 @@ class RecordLearningRate(keras.callbacks.Callback):
         self._step = self.model.train_function
 
     def _replace(self, source: Any) -> None:
-        if self.model.run_eagerly:
+        if not optimizers.compiles(self.model):
             self._read(source)
         elif not self._replaced:
             self._replaced = True

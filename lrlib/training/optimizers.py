@@ -125,10 +125,11 @@ def rate_function(rate: Any, model: Any = None) -> Callable[[int], float]:
         value = number(rate() if callable(rate) else rate)
         return lambda t: value
     read: Callable[[Any], Any] = rate
-    if model is not None and keras.backend.backend() == "tensorflow":
+    backend = keras.backend.backend()
+    if model is not None and compiles(model) and backend == "tensorflow":
         import tensorflow as tf
 
-        if not (model.run_eagerly or tf.config.functions_run_eagerly()):
+        if not tf.config.functions_run_eagerly():
             # Like fit, without AutoGraph.
             read = tf.function(
                 lambda t: rate(t),
@@ -136,9 +137,20 @@ def rate_function(rate: Any, model: Any = None) -> Callable[[int], float]:
                 autograph=False,
                 jit_compile=model.jit_compile,
             )
+    elif model is not None and compiles(model) and backend == "jax":
+        import jax
+
+        read = jax.jit(lambda t: rate(t))
     # An integer tensor, as the optimizer has it: what a schedule computes may depend
     # on the type of the step.
-    return lambda t: number(read(keras.ops.convert_to_tensor(t, dtype="int64")))
+    return lambda t: number(read(keras.ops.convert_to_tensor(t, dtype="int")))
+
+
+def compiles(model: Any) -> bool:
+    """Return whether `fit` compiles the model's training step."""
+    if model.run_eagerly:
+        return False
+    return keras.backend.backend() == "tensorflow" or bool(model.jit_compile)
 
 
 def warn_if_idle(callback: keras.callbacks.Callback, before: int | None) -> None:

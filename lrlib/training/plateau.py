@@ -220,6 +220,9 @@ class Plateau(keras.callbacks.ReduceLROnPlateau):
         scaled = self._scaled()
         if scaled:
             scaled.scale.assign(scale)
+            if keras.backend.backend() == "jax":
+                # JAX has compiled the last one into the training step, as a constant.
+                self.model.make_train_function(force=True)
 
     def _scaled(self) -> ScaledSchedule | None:
         """Return the optimizer's schedule, once training has begun with one."""

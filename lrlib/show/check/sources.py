@@ -170,17 +170,9 @@ def _name(what: Any) -> str:
 
 def _in_one_graph(schedule: Any, steps: np.ndarray) -> np.ndarray:
     """Return the rates at some steps, computed in a graph, as fit does it."""
-    import tensorflow as tf
+    from lrlib.libraries.keras import compute
 
-    def rates() -> Any:
-        return tf.map_fn(
-            lambda t: tf.cast(schedule(t), tf.float64),
-            tf.constant(steps, tf.int64),
-            fn_output_signature=tf.float64,
-        )
-
-    found = tf.function(rates, autograph=False).get_concrete_function()()
-    return np.asarray(found.numpy(), np.float64)
+    return compute(schedule, steps, autograph=False)
 
 
 def _one_by_one(schedule: Any, steps: np.ndarray) -> np.ndarray:
@@ -190,7 +182,7 @@ def _one_by_one(schedule: Any, steps: np.ndarray) -> np.ndarray:
     rates = np.full(len(steps), np.nan)
     for i, t in enumerate(steps[:200]):
         try:
-            step = keras.ops.convert_to_tensor(int(t), dtype="int64")
+            step = keras.ops.convert_to_tensor(int(t), dtype="int")
             rates[i] = float(schedule(step))
         except Exception:
             break
@@ -210,7 +202,7 @@ def _has_state(schedule: Any) -> bool:
         except Exception:
             return repr(vars(schedule))
 
-    step = keras.ops.convert_to_tensor(1, dtype="int64")
+    step = keras.ops.convert_to_tensor(1, dtype="int")
     before = state() if hasattr(schedule, "__dict__") else None
     try:
         rates = [float(schedule(step)) for _ in range(2)]
