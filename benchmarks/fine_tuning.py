@@ -19,6 +19,7 @@ import inspect
 import json
 import sys
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import keras
@@ -36,16 +37,20 @@ TUNING_SEEDS, SEEDS = range(100, 106), range(20)
 # Of the 8,000 training digits: to pretrain on, to draw labels from, to tune rates by.
 PRETRAIN, POOL, HELD_OUT = slice(5000), slice(5000, 7000), slice(7000, 8000)
 LAYERS = 4  # two convolutions, a dense layer, the head
-GRID = {
-    "one": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
-    "head": (0.003, 0.01, 0.03, 0.1, 0.3),
-    "body": (0.0003, 0.001, 0.003, 0.01, 0.03),
-    "factor": (0.1, 0.2, 0.4, 0.7),
+GRID = {  # which rates, or for `layerwise` which rate of the head and which factor
+    "scratch": [(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)],
+    "one": [(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)],
+    "head": [(0.003, 0.01, 0.03, 0.1, 0.3)],
+    "two": [(0.01, 0.03, 0.1), (0.001, 0.003, 0.01)],
+    "layerwise": [(0.003, 0.01, 0.03), (0.1, 0.2, 0.4, 0.7)],
+    "gradual": [(0.003, 0.01, 0.03, 0.1)],
+    "late": [(0.01, 0.03, 0.1), (0.01, 0.03, 0.1)],
+    "twice": [(0.03, 0.1, 0.3), (0.003, 0.01, 0.03)],
 }
-EXPERIMENTS = {  # name: task, number of labels, whether to try every way
-    "turned-50": ("turned", 50, True),
-    "turned-200": ("turned", 200, False),
-    "others-100": ("others", 100, False),
+EXPERIMENTS = {  # name: task, number of labels, what is tried
+    "turned-50": ("turned", 50, tuple(GRID)),
+    "turned-200": ("turned", 200, ("scratch", "one", "head", "two")),
+    "others-100": ("others", 100, ("scratch", "one", "head", "two")),
 }
 
 # Data and pretrained weights --------------------------------------------------------
@@ -138,20 +143,10 @@ def way(name):
     return False, warmed(two(head, body), int(warm_up))
 
 
-def grid(every_way):
+def grid(kinds):
     """Return the names of all that is tuned."""
-    few = slice(None) if every_way else slice(1, 4)  # a narrower grid for the others
-    names = [f"{kind} {r:g}" for kind in ("scratch", "one") for r in GRID["one"]]
-    for head in GRID["head"]:
-        names.append(f"head {head:g}")
-        if every_way:
-            names.append(f"gradual {head:g}")
-            names += [f"late {head:g} {body:g}" for body in GRID["body"][1:]]
-            names += [f"twice {head:g} {low:g}" for low in GRID["body"][:-1]]
-            names += [f"layerwise {head:g} {factor:g}" for factor in GRID["factor"]]
-    for head in GRID["head"][few]:
-        names += [f"two {head:g} {body:g}" for body in GRID["body"][few]]
-    return names
+    settings = [(kind, rates) for kind in kinds for rates in product(*GRID[kind])]
+    return [f"{kind} {' '.join(f'{r:g}' for r in rates)}" for kind, rates in settings]
 
 
 # Training --------------------------------------------------------------------------
@@ -234,6 +229,9 @@ def made_by():
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+MADE_BY = made_by()
+
+
 class Record:
     """Accuracies and losses by run, in a file."""
 
@@ -241,7 +239,7 @@ class Record:
         self.file, self.runs = RESULTS / f"{name}.json", {}
         if self.file.exists():
             stored = json.loads(self.file.read_text())
-            if stored["made_by"] == made_by():
+            if stored["made_by"] == MADE_BY:
                 self.runs = stored["runs"]
 
     def fill(self, names, *tuned):
@@ -257,7 +255,7 @@ class Record:
         return np.array([self.runs[name] for name in names])
 
     def save(self):
-        content = {"made_by": made_by(), "runs": self.runs}
+        content = {"made_by": MADE_BY, "runs": self.runs}
         new = self.file.with_suffix(".new")
         new.write_text(json.dumps(content, separators=(",", ":")) + "\n")
         new.replace(self.file)
@@ -276,22 +274,22 @@ def curves(winners):
     """Return what the chapter shows besides the winners."""
     _, head, body = winners["two"].split()
     one = float(winners["one"].split()[1])
-    bolder = min(rate for rate in GRID["one"] if rate > one)
-    names = [f"one {rate:g}" for rate in (1e-5, 1e-4, *GRID["one"])]
-    names += [f"two {head} {rate:g}" for rate in (1e-5, *GRID["body"])]
-    names += [f"head {head}"]
-    names += [f"warm {n} {head} {body}" for n in (5, 10, 20)]
+    bolder = min(rate for rate in GRID["one"][0] if rate > one)
+    rates = (1e-5, 1e-4, *GRID["one"][0])
+    names = [f"one {rate:g}" for rate in rates]
+    names += [f"two {head} {rate:g}" for rate in rates[:-1] if rate != 1e-4]
+    names += [f"head {head}", *(f"warm {n} {head} {body}" for n in (5, 10, 20))]
     return names + [f"warm 10 {rate:g} {rate:g}" for rate in (one, bolder)]
 
 
 def main():
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:] or EXPERIMENTS:
-        task, labels, every_way = EXPERIMENTS[name]
-        names = grid(every_way)
+        task, labels, kinds = EXPERIMENTS[name]
+        names = grid(kinds)
         tuning = Record(f"{name}-tuning").fill(names, task, labels, TUNING_SEEDS)
         winners = best(names, tuning)
-        more = curves(winners) if every_way else []
+        more = curves(winners) if "late" in kinds else []
         shown = list(dict.fromkeys([*winners.values(), *more]))
         values = Record(name).fill(shown, task, labels, SEEDS)
         print(name)
