@@ -40,7 +40,7 @@ LAYERS = 4  # two convolutions, a dense layer, the head
 GRID = {  # which rates, or for `layerwise` which rate of the head and which factor
     "scratch": [(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)],
     "one": [(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)],
-    "head": [(0.003, 0.01, 0.03, 0.1, 0.3)],
+    "head": [(0.003, 0.01, 0.03, 0.1, 0.3, 1.0)],
     "two": [(0.01, 0.03, 0.1), (0.001, 0.003, 0.01)],
     "layerwise": [(0.003, 0.01, 0.03), (0.1, 0.2, 0.4, 0.7)],
     "gradual": [(0.003, 0.01, 0.03, 0.1)],
@@ -50,7 +50,7 @@ GRID = {  # which rates, or for `layerwise` which rate of the head and which fac
 EXPERIMENTS = {  # name: task, number of labels, what is tried
     "turned-50": ("turned", 50, tuple(GRID)),
     "turned-200": ("turned", 200, ("scratch", "one", "head", "two")),
-    "others-100": ("others", 100, ("scratch", "one", "head", "two")),
+    "others-100": ("others", 100, ("scratch", "one")),
 }
 
 # Data and pretrained weights --------------------------------------------------------
