@@ -9,8 +9,8 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 BOOK := _build/book.log
 SOURCES = $(shell find book lrlib -type f -not -name '*.pyc') \
 	$(wildcard *.yml *.md *.cff) requirements.txt
-# schedule_race.py measures no speed: it makes the results that a chapter shows.
-BENCHMARKS = $(filter-out %/schedule_race.py,$(wildcard benchmarks/*.py))
+# These two measure no speed: they make the results that chapters show.
+BENCHMARKS = $(filter-out %/schedule_race.py %/fine_tuning.py,$(wildcard benchmarks/*.py))
 
 # The book's own kernel: quiet, and the same numbers in every run.
 export JUPYTER_PATH := $(CURDIR)/book/_jupyter
