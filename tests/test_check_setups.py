@@ -1,9 +1,11 @@
 """Each finding about a setup is true: Keras does what it says, and the fix ends it."""
 
 import inspect
+import os
 import random
 from pathlib import Path
 
+import check_book
 import keras
 import nbformat
 import numpy as np
@@ -656,7 +658,31 @@ def test_it_takes_what_fit_takes():
     assert set(takes) - {"self"} == setups.FIT
 
 
-# Over the book's recipes it is silent ----------------------------------------------
+# Over the book it is silent ----------------------------------------------------------
+
+
+def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch, capsys):
+    schedules = {"good": lrlib.cosine(0.1, 100), "bad": lrlib.cosine(0.1, 5)}
+    cells = {"good": False, "bad": False, "good, tagged": True, "bad, tagged": True}
+    monkeypatch.setattr(check_book, "watched", lambda: cells)
+    for source in cells:
+        watch, schedule = check_book.Watch({}), schedules[source.split(",")[0]]
+        watch.source = source
+        run = {"samples": 640, "epochs": 5}
+        if source == "bad":
+            with pytest.raises(AssertionError, match="without the tag"):
+                watch.look(lambda check: check(schedule, **run))  # noqa: B023
+            continue
+        watch.look(lambda check: check(schedule, **run))  # noqa: B023
+        watch.after(None)
+        said = capsys.readouterr().out
+        assert bool(said) == (source == "good, tagged")
+
+
+def test_the_kernels_of_the_tests_load_the_watch():
+    config = Path(os.environ["IPYTHONDIR"], "profile_default/ipython_kernel_config.py")
+    assert "check_book" in config.read_text()
+    assert sum(check_book.watched().values()) >= 10
 
 
 class Pretend:
