@@ -135,7 +135,8 @@ def write_about(repository: Repository | None) -> dict[str, str]:
                 + _installs(".", ".[tensorflow]")
             ),
             "colab_install": (
-                "```python\n%pip install lrlib-main.zip\n```\n\n"
+                '```python\n%pip install "lrlib-main.zip[tensorflow]"\n'
+                "```\n\n"
                 "with a zip of the repository's folder that you have "
                 "uploaded."
             ),
