@@ -23,7 +23,7 @@ Part = tuple[np.ndarray, np.ndarray]
 
 
 def load_shakespeare(context: int = 32) -> tuple[Part, Part]:
-    """Load plays of Shakespeare, cut into windows, to predict the next character.
+    r"""Load plays of Shakespeare, cut into windows, to predict the next character.
 
     Args:
         context: characters in a window, from 1 to 100,000.

@@ -1,0 +1,201 @@
+"""Train a small language model for the chapter of that name, and keep the results.
+
+    python benchmarks/language_model.py [sittings]
+
+A post-LN Transformer of width 32 (30,657 weights), or a pre-LN one, predicts the next
+character of 8,000 windows of Shakespeare, 500 updates of 16 windows an epoch; what is
+kept is its loss on 512 windows of the last tenth of the text. AdamW, weight decay 0.1,
+six seeds: all schedules of a seed have the same start and the same batches, so that a
+cooldown branched from a trunk is a schedule that has been the trunk's up to there.
+
+Some fifteen minutes of processor time, in sittings of three seeds: it writes what it
+has after each, and goes on from there when started again. It ends with
+`benchmarks/results/language_model/`: a race for each question, and a digest of what
+made them.
+"""
+
+import hashlib
+import inspect
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import lrlib
+from lrlib import shakespeare
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
+from execute import code_of
+
+RESULTS = Path(__file__).parent / "results" / "language_model"
+WINDOWS, TEST, BATCH_SIZE, STEPS, WARMUP = 8000, 512, 16, 500, 50
+SEEDS = ((0, 1, 2), (3, 4, 5))  # of one sitting each
+#: The peak at which cooldowns, longer training and clipping are compared.
+PEAK = 0.02
+
+
+def data():
+    """Return the windows to train and to test on."""
+    (x, y), (x_test, y_test) = lrlib.load_shakespeare(context=32)
+    return (x[:WINDOWS], y[:WINDOWS]), (x_test[:TEST], y_test[:TEST])
+
+
+def model(pre_norm=False):
+    return lrlib.build_transformer(context=32, width=32, pre_norm=pre_norm)
+
+
+def warm(schedule):
+    return lrlib.warmup(schedule, WARMUP)
+
+
+def linear(peak, warmup=WARMUP, steps=STEPS):
+    """Return a line to zero, all in all of so many updates."""
+    line = lrlib.linear(peak, steps - warmup)
+    return warm(line) if warmup else line
+
+
+def cosine(peak, steps=STEPS):
+    """Return a warm-up and half a cosine to zero."""
+    return warm(lrlib.cosine(peak, steps - WARMUP))
+
+
+def wsd(cooldown, steps=STEPS, kind="linear"):
+    """Return a warm-up, a flat stretch, and a cooldown to zero."""
+    return lrlib.warmup_stable_decay(
+        warmup_target=PEAK,
+        warmup_steps=WARMUP,
+        stable_steps=steps - WARMUP - cooldown,
+        decay_steps=cooldown,
+        decay_type=kind,
+    )
+
+
+def then(schedule):
+    """Return a finished cosine, and a schedule to go on with."""
+    return lrlib.join([cosine(PEAK), schedule], [STEPS])
+
+
+#: What each race lets run: name → schedule.
+RACES = {
+    "short": {
+        **{f"linear {p:g}": linear(p) for p in (0.01, 0.02, 0.04)},
+        **{f"no warm-up {p:g}": linear(p, 0) for p in (0.01, 0.02, 0.04)},
+        **{f"cosine {p:g}": cosine(p) for p in (0.01, 0.02, 0.04)},
+        **{f"constant {p:g}": warm(lrlib.constant(p)) for p in (0.005, 0.01, 0.02)},
+        **{f"cooldown {n}": wsd(n) for n in (50, 100, 200)},
+        "cooldown 100, 1-sqrt": wsd(100, kind="1-sqrt"),
+    },
+    "longer": {
+        "trunk": warm(lrlib.constant(PEAK)),
+        "WSD": wsd(200, 2 * STEPS),
+        "planned cosine": cosine(PEAK, 2 * STEPS),
+        "re-warmed": then(cosine(PEAK)),
+        "jump back": then(lrlib.cosine(PEAK, STEPS)),
+        "low rate": then(lrlib.constant(PEAK / 10)),
+    },
+    "clipped": {
+        f"linear {PEAK:g}": linear(PEAK),
+        **{f"no warm-up {p:g}": linear(p, 0) for p in (PEAK, 2 * PEAK)},
+    },
+    "pre-LN": {
+        **{f"linear {p:g}": linear(p) for p in (0.01, 0.02, 0.08)},
+        **{f"no warm-up {p:g}": linear(p, 0) for p in (0.01, 0.02, 0.08)},
+    },
+    "no decay": {f"linear {PEAK:g}": linear(PEAK)},
+    "more decay": {f"linear {PEAK:g}": linear(PEAK)},
+}
+#: What differs from AdamW with a weight decay of 0.1 and no clipping.
+SETTINGS = {
+    "clipped": {"global_clipnorm": 1.0},
+    "no decay": {"weight_decay": 0.0},
+    "more decay": {"weight_decay": 1.0},
+}
+
+
+def adamw(schedule, **settings):
+    """Return a function that makes an optimizer with this schedule."""
+    settings = {"weight_decay": 0.1, **settings}
+    return lambda: keras.optimizers.AdamW(schedule.to_keras(), **settings)
+
+
+def run(race, seeds):
+    """Return a race, for some seeds."""
+    settings = SETTINGS.get(race, {})
+    return lrlib.race(
+        {name: adamw(s, **settings) for name, s in RACES[race].items()},
+        seeds,
+        epochs=2 if race == "longer" else 1,
+        batch_size=BATCH_SIZE,
+        model=partial(model, pre_norm=race == "pre-LN"),
+        data=data,
+        jit_compile=True,
+    )
+
+
+def together(parts):
+    """Return races of the same entries with different seeds as one."""
+    first = parts[0]
+    whole = lrlib.RaceResult(
+        first.names,
+        tuple(seed for part in parts for seed in part.seeds),
+        first.epochs,
+        first.batch_size,
+        first.steps_per_epoch,
+    )
+    for name in ("loss", "test_loss", "test_accuracy", "finished", "diverged"):
+        arrays = [getattr(part, name) for part in parts]
+        setattr(whole, name, np.concatenate(arrays, axis=1))
+    whole.rates = first.rates
+    return whole
+
+
+def made_of():
+    """Return hashes of what makes the results: this script, the model, the text."""
+    code = {
+        "benchmarks/language_model.py": Path(__file__).read_text(),
+        "lrlib.build_transformer": inspect.getsource(lrlib.build_transformer),
+        "lrlib/shakespeare.py": Path(shakespeare.__file__).read_text(),
+    }
+    hashes = {
+        k: hashlib.sha256(code_of(v).encode()).hexdigest() for k, v in code.items()
+    }
+    return {**hashes, "lrlib/data/shakespeare.txt.xz": shakespeare.SHA256}
+
+
+def main():
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    made, sittings = made_of(), int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    for race in RACES:
+        done = RESULTS / f"{race}.npz"
+        if done.exists():
+            continue
+        paths = [RESULTS / f"{race}-{seeds[0]}.part.npz" for seeds in SEEDS]
+        for path, seeds in zip(paths, SEEDS, strict=True):
+            if not path.exists():
+                if sittings == 0:
+                    return
+                run(race, seeds).save(path)
+                print(race, seeds, flush=True)
+                sittings = sittings and sittings - 1
+        together([lrlib.RaceResult.load(path) for path in paths]).save(done)
+        for path in paths:
+            path.unlink()
+        write_record(made)
+        print(f"{lrlib.RaceResult.load(done).table()}\n", flush=True)
+
+
+def write_record(made):
+    digest = dict(made)
+    for path in sorted(RESULTS.glob("*.npz")):
+        if ".part" not in path.name:
+            digest[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (RESULTS / "record.json").write_text(
+        json.dumps({"sha256": digest}, indent=1) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
