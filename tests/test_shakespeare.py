@@ -1,6 +1,9 @@
 """The text comes whole or not at all, and the model is a causal Transformer."""
 
 import hashlib
+import importlib.util
+import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -133,3 +136,14 @@ def test_what_makes_no_transformer_is_refused(given, error):
         lrlib.build_transformer(**given)
     with pytest.raises(TypeError, match="pre_norm must be True or False"):
         lrlib.build_transformer(pre_norm="yes")
+
+
+def test_the_stored_runs_are_of_the_script_the_model_and_the_text_of_today():
+    path = Path(__file__).parents[1] / "benchmarks" / "language_model.py"
+    spec = importlib.util.spec_from_file_location("language_model", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    record = json.loads((script.RESULTS / "record.json").read_text())["sha256"]
+    content = (script.RESULTS / "runs.npz").read_bytes()
+    assert record.pop("runs.npz") == hashlib.sha256(content).hexdigest()
+    assert record == script.made_of()
