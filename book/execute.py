@@ -48,7 +48,7 @@ KERNELSPEC = {
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 #: What stands beside lrlib's modules and shapes the outputs, too.
-DATA_SUFFIXES = {".css", ".js", ".json", ".mplstyle", ".npz"}
+DATA_SUFFIXES = {".css", ".js", ".json", ".mplstyle", ".npz", ".xz"}
 PACKAGES = {
     *("anywidget", "ipython", "ipywidgets", "keras", "math-core"),
     *("matplotlib", "matplotlib-inline", "numpy", "pandas", "pillow"),

@@ -14,13 +14,14 @@ _getattr, _dir, __all__ = _lazy.attach(
         "digits": ["load_digits"],
         "experiments.finder": ["find_learning_rate"],
         "experiments.lab": ["lab"],
-        "experiments.network": ["build_convnet", "build_model"],
+        "experiments.network": ["build_convnet", "build_model", "build_transformer"],
         "experiments.race": ["race"],
         "experiments.results": ["RaceResult"],
         "libraries.reading": ["convert"],
         "schedules.catalogue": ["catalogue"],
         "schedules.composition": ["clip", "cycle", "join", "warmup"],
         "schedules.schedule": ["Schedule", "schedule"],
+        "shakespeare": ["load_shakespeare"],
         "show.check": ["check"],
         "show.explorer": ["explore"],
         "show.plotting": ["plot"],
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from lrlib.experiments.lab import lab as lab
     from lrlib.experiments.network import build_convnet as build_convnet
     from lrlib.experiments.network import build_model as build_model
+    from lrlib.experiments.network import build_transformer as build_transformer
     from lrlib.experiments.race import race as race
     from lrlib.experiments.results import RaceResult as RaceResult
     from lrlib.libraries.reading import convert as convert
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from lrlib.schedules.composition import warmup as warmup
     from lrlib.schedules.schedule import Schedule as Schedule
     from lrlib.schedules.schedule import schedule as schedule
+    from lrlib.shakespeare import load_shakespeare as load_shakespeare
     from lrlib.show.check import check as check
     from lrlib.show.explorer import explore as explore
     from lrlib.show.plotting import plot as plot
