@@ -101,9 +101,33 @@ def digits(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(x[part], y[part]) for part in np.split(order, [6000, 8000])]
 
 
+def text(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return 4,000 windows to train on, 1,000 to tune on and 1,000 to test on.
+
+    They come in blocks of 500 that follow each other, so that a window to test on has
+    no neighbors among those to train on, but for the ends of its block.
+    """
+    (x, y), (x_test, y_test) = lrlib.load_shakespeare(context=32)
+    windows, after = np.concatenate([x, x_test]), np.concatenate([y, y_test])
+    starts = 500 * np.random.default_rng([seed, 1]).permutation(len(windows) // 500)
+    places = (starts[:12, None] + np.arange(500)).ravel()
+    parts = np.split(places, [4000, 5000])
+    return [(windows[part], after[part]) for part in parts]
+
+
+def transformer() -> keras.Model:
+    """Build a character Transformer of 30,657 weights."""
+    return lrlib.build_transformer(context=32, width=32)
+
+
 WORKLOADS = {
     "mlp": Workload(lrlib.build_model, digits, 100, (120, 480)),
     "convnet": Workload(lrlib.build_convnet, digits, 100, (120, 480)),
+    "transformer": Workload(
+        *(transformer, text, 16, (250, 1000), ("adamw",)),
+        reported=10,
+        jit_compile=True,
+    ),
 }
 
 
