@@ -12,7 +12,7 @@ import pytest
 from check_corpus import CASES, HOSTILE, RUN
 
 import lrlib
-from lrlib.show.check import CheckError, codes, curve
+from lrlib.show.check import CheckError, codes, conditions, curve
 
 ROOT = Path(__file__).parent.parent
 
@@ -266,7 +266,7 @@ def test_every_finding_has_a_test_of_its_fault_and_one_of_the_corrected_code():
 
 
 def test_codes_are_unique_and_links_lead_somewhere():
-    from lrlib.show.check.setup import ABOUT
+    from lrlib.show.check.about import ABOUT
 
     names = [each["code"] for each in codes()]
     assert len(set(names)) == len(names)
@@ -288,6 +288,6 @@ def test_conditions_are_computed_as_python_would():
         "a <= 3 and b >= 1",
     ]:
         expected = eval(text, {}, values | {"max": max, "min": min})
-        assert curve.evaluate(curve.tree(text), values) == expected
-    parts = curve.sentence("{n:count} {word} at {a / n:percent}")
-    assert curve.written(parts, values) == "10 updates at 30 %"
+        assert conditions.evaluate(conditions.tree(text), values) == expected
+    parts = conditions.sentence("{n:count} {word} at {a / n:percent}")
+    assert conditions.written(parts, values) == "10 updates at 30 %"

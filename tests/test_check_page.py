@@ -18,8 +18,8 @@ from playwright.sync_api import expect
 import lrlib
 import lrlib.show.check
 from lrlib.show.check import codes, curve
+from lrlib.show.check.about import ABOUT
 from lrlib.show.check.data import EXAMPLES, data
-from lrlib.show.check.setup import ABOUT
 from lrlib.show.explorer import bundle
 
 pytestmark = pytest.mark.pages

@@ -291,7 +291,9 @@ def test_the_search_page_answers_its_address(browser, root):
     tab.locator("main input").press("Enter")
     assert first.evaluate("link => link === document.activeElement")
     tab.keyboard.press("Enter")
-    tab.wait_for_url("**/book/adaptive.html#reducelronplateau-with-a-schedule-typeerror")
+    tab.wait_for_url(
+        "**/book/adaptive.html#reducelronplateau-with-a-schedule-typeerror"
+    )
     assert tab.wrong == []
     tab.context.close()
 

@@ -15,7 +15,10 @@ from lrlib.schedules.kinds import Choice, Number, check_whole, shown
 from lrlib.schedules.schedule import Schedule
 from lrlib.show.check import curve as curves
 from lrlib.show.check import sources
-from lrlib.show.check.curve import SEVERITIES, Run
+from lrlib.show.check.about import ABOUT
+from lrlib.show.check.curve import SEVERITIES
+from lrlib.show.check.features import Run, compare
+from lrlib.show.check.features import features as features_of
 from lrlib.show.check.report import CheckError, Finding, Report, link
 
 __all__ = ["CheckError", "Finding", "Report", "check", "codes"]
@@ -121,8 +124,6 @@ def codes() -> list[dict[str, str]]:
     >>> codes()[0]["code"], codes()[0]["severity"]
     ('LR001', 'wrong, suspicious')
     """
-    from lrlib.show.check import setup
-
     found = [
         {
             "code": each.code,
@@ -137,7 +138,7 @@ def codes() -> list[dict[str, str]]:
             "severity": ", ".join(about.severities),
             "finding": about.title,
         }
-        for code, about in setup.ABOUT.items()
+        for code, about in ABOUT.items()
     ]
 
 
@@ -267,8 +268,8 @@ def _setup(what: Any, fit: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _values(run: Run, made: sources.Curve) -> dict[str, Any]:
     return {
-        **curves.features(made.at, made.rates, run.n, made.later),
-        **curves.compare(run, made.lengths),
+        **features_of(made.at, made.rates, run.n, made.later),
+        **compare(run, made.lengths),
         **made.call,
     }
 
@@ -294,8 +295,6 @@ def _found(run: Run, made: sources.Curve) -> list[Finding]:
 
 
 def _of_trouble(code: str, severity: str, numbers: Mapping[str, Any]) -> Finding:
-    from lrlib.show.check.setup import ABOUT
-
     about = ABOUT[code]
     text, fix = about.text.format(**numbers), about.fix.format(**numbers)
     return Finding(code, severity, text, fix, link(about.symptom))

@@ -20,6 +20,8 @@ from lrlib.schedules import catalogue, composition
 from lrlib.schedules.kinds import Choice, Inner, Inners, Number, Numbers
 from lrlib.schedules.schedule import definitions
 from lrlib.show.check import curve
+from lrlib.show.check.about import ABOUT
+from lrlib.show.check.features import DECAYS, PART, TOTAL
 
 _OPERATORS: dict[type, str] = {
     **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"},
@@ -99,8 +101,6 @@ EXAMPLES: list[dict[str, Any]] = [
 
 def data() -> dict[str, Any]:
     """Return all that the page needs, as plain lists and dictionaries."""
-    from lrlib.show.check.setup import ABOUT
-
     modules = _Modules()
     rows = {}
     for name, row in names.rows().items():
@@ -134,9 +134,9 @@ def data() -> dict[str, Any]:
         "modules": modules.found,
         "findings": curve.data(),
         "lengths": {
-            "total": curve.TOTAL,
-            "part": curve.PART,
-            "decays": list(curve.DECAYS),
+            "total": TOTAL,
+            "part": PART,
+            "decays": list(DECAYS),
         },
         "refused": list(names.FOLLOW_RESULTS),
         "optimizers": {"torch": names.RATES, "keras": names.KERAS_RATES},

@@ -9,7 +9,9 @@ from importlib import metadata
 
 import numpy as np
 
-from lrlib.show.check.curve import SEVERITIES, Run, rate
+from lrlib.show.check.conditions import rate
+from lrlib.show.check.curve import SEVERITIES
+from lrlib.show.check.features import Run
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lrlib.schedules.kinds import shown
 from lrlib.schedules.schedule import Schedule
 from lrlib.show.check import texts
 from lrlib.show.check.calls import CannotCopy, copied, same_random_state
-from lrlib.show.check.curve import CALL, Run, later_steps, lengths
+from lrlib.show.check.features import CALL, Run, later_steps, lengths
 
 #: The most steps at which something is computed that takes one step at a time.
 MOST = 2_000
@@ -34,7 +34,7 @@ class Curve:
         at, rates: steps of the run, in its unit, and the rates there.
         later: the rates at `later_steps`, or None.
         lengths: what `curve.lengths` returns.
-        call: what `curve.CALL` lists.
+        call: what `features.CALL` lists.
         troubles: findings about the source itself: (code, severity, numbers).
 
     """
@@ -88,7 +88,7 @@ def is_keras_schedule(what: Any) -> bool:
 
 
 def keras_call(schedule: Any) -> dict[str, Any]:
-    """Return the facts of `curve.CALL` for a Keras schedule."""
+    """Return the facts of `features.CALL` for a Keras schedule."""
     initial = getattr(schedule, "initial_learning_rate", None)
     warmup = getattr(schedule, "warmup_steps", 0) or 0
     target = getattr(schedule, "warmup_target", None)

@@ -24,7 +24,7 @@ class Text:
 
     Attributes:
         unit: "update" or "epoch" where the text or its library says it, else None.
-        call: the facts that `curve.CALL` lists.
+        call: the facts that `features.CALL` lists.
         troubles: findings about the text: (code, the numbers of its sentence).
         source: the text without the callback that can't set the rate.
         boundaries: unsorted boundaries with their values, or None.
