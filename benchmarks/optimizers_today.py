@@ -1,0 +1,242 @@
+"""Sweep AdamW, Lion and Muon for the chapter "Today's optimizers"; keep the results.
+
+    python benchmarks/optimizers_today.py [seconds]
+
+On two workloads each optimizer trains at a constant rate and with a line down to 0, at
+all rates of its grid, with five seeds. AdamW does so with an average of its weights as
+well, and in its schedule-free form; Muon with other ratios between its two rates. The
+best rate is the one with the lowest mean loss on digits held out of training. The
+winners then train with twenty seeds that had no part in this, on four other splits, and
+are judged by the test digits.
+
+It stores the loss and the accuracy of every run after its last update, goes on where it
+was stopped, and stops by itself after so many seconds. Takes some fifteen minutes on
+two cores. `made_by` in `record.json` says what made it.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import lrlib
+
+RECORD = Path(__file__).parent / "results" / "optimizers_today" / "record.json"
+BATCH_SIZE, EPOCHS = 100, 4
+TRAIN = 6000  # of the 8,000; the others choose the rate
+STEPS = EPOCHS * TRAIN // BATCH_SIZE
+TUNING_SEEDS = tuple(range(100, 105))
+SPLITS = {split: tuple(range(5 * split - 5, 5 * split)) for split in (1, 2, 3, 4)}
+
+
+def mlp():
+    return keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(10, activation="softmax", name="head"),
+        ]
+    )
+
+
+def convnet():
+    """Return lrlib's convnet with a head that `exclude_layers` can name."""
+    body = lrlib.build_convnet().layers[:-1]
+    head = keras.layers.Dense(10, activation="softmax", name="head")
+    return keras.Sequential([keras.Input((28, 28)), *body, head])
+
+
+WORKLOADS = {"mlp": mlp, "convnet": convnet}
+OPTIMIZERS = {
+    "adamw": keras.optimizers.AdamW,
+    "lion": keras.optimizers.Lion,
+    "muon": partial(keras.optimizers.Muon, exclude_layers=["head"]),
+}
+RATES = {
+    "adamw": (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+    "lion": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02),
+    "muon": (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+}
+SHAPES = {
+    "constant": lrlib.constant,
+    "linear": lambda rate: lrlib.linear(rate, STEPS),
+}
+#: Of the average of the weights: how much of it each update keeps.
+KEPT = (0.9, 0.95, 0.98)
+#: Of Muon: what its rate is multiplied by for all that isn't a matrix.
+RATIOS = (0.3, 3)
+MIDDLE = (0.005, 0.01, 0.02, 0.05)
+
+
+class ScheduleFree(keras.optimizers.Adam):
+    """Schedule-Free AdamW without its decay, on the average after `last` updates.
+
+    The weights are y, at which gradients are taken; x is the average, z what is moved.
+    """
+
+    def __init__(self, learning_rate, last, **settings):
+        super().__init__(learning_rate, **settings)
+        self.last = last
+
+    def update_step(self, gradient, variable, learning_rate):
+        ops, beta, keep = keras.ops, self.beta_1, self.beta_2
+        index = self._get_variable_index(variable)
+        z_kept, v_kept = self._momentums[index], self._velocities[index]
+        t = ops.cast(self.iterations + 1, variable.dtype)
+        y = ops.convert_to_tensor(variable)
+        z = ops.where(t == 1, y, z_kept)
+        x = (y - (1 - beta) * z) / beta
+        v = keep * v_kept + (1 - keep) * gradient**2
+        unbiased = v / (1 - keep**t)
+        z = z - learning_rate * gradient / (ops.sqrt(unbiased) + self.epsilon)
+        x = x + (z - x) / t
+        y = (1 - beta) * z + beta * x
+        v_kept.assign(v)
+        z_kept.assign(z)
+        variable.assign(ops.where(t == self.last, x, y))
+
+
+def entry(optimizer, shape, rate, **settings):
+    schedule = SHAPES[shape](rate)
+    return lambda: OPTIMIZERS[optimizer](schedule.to_keras(), **settings)
+
+
+def averaged(rate, keep):
+    """Return AdamW at a constant rate that ends on the average of its weights."""
+    settings = {"ema_momentum": keep, "ema_overwrite_frequency": STEPS}
+    return entry("adamw", "constant", rate, use_ema=True, **settings)
+
+
+def schedule_free(rate):
+    return lambda: ScheduleFree(rate, STEPS)
+
+
+def digits(split):
+    """Return 6,000 digits to train on, the 2,000 others, and the test digits."""
+    (x, y), (x_test, y_test) = lrlib.load_digits()
+    x, x_test = (np.divide(a, 255, dtype=np.float32) for a in (x, x_test))
+    order = np.random.default_rng(split).permutation(len(x))
+    train, held_out = order[:TRAIN], order[TRAIN:]
+    return (x[train], y[train]), (x[held_out], y[held_out]), (x_test, y_test)
+
+
+def train(entries, workload, seeds, data):
+    """Race the entries; return the last loss and accuracy of each run."""
+    result = lrlib.race(
+        entries,
+        seeds,
+        EPOCHS,
+        BATCH_SIZE,
+        WORKLOADS[workload],
+        data,
+        progress=False,
+    )
+    # A loss that is no longer finite is written as a very large one.
+    loss = np.nan_to_num(result.test_loss[:, :, -1].astype(float), posinf=1e9)
+    accuracy = result.test_accuracy[:, :, -1].astype(float)
+    return {
+        name: {
+            "loss": loss[i].round(5).tolist(),
+            "accuracy": accuracy[i].round(4).tolist(),
+        }
+        for i, name in enumerate(result.names)
+    }
+
+
+def tuning_entries(sweep):
+    if sweep == "average":
+        return {f"{k:g} {r:g}": averaged(r, k) for k in KEPT for r in MIDDLE}
+    if sweep == "ratio":
+        return {
+            f"{q:g} {r:g}": entry("muon", "linear", r, adam_lr_ratio=q)
+            for q in RATIOS
+            for r in MIDDLE
+        }
+    if sweep == "schedule_free":
+        return {f"constant {r:g}": schedule_free(r) for r in (0.002, *MIDDLE)}
+    return {
+        f"{shape} {rate:g}": entry(sweep, shape, rate)
+        for shape in SHAPES
+        for rate in RATES[sweep]
+    }
+
+
+def best(sweep, prefix=""):
+    """Return the entry of a sweep with the lowest mean loss over its seeds."""
+    means = {n: np.mean(r["loss"]) for n, r in sweep.items() if n.startswith(prefix)}
+    return min(means, key=means.get)
+
+
+def final_entries(tuning):
+    """Return the winners of a workload's sweeps."""
+    entries = {}
+    for optimizer in OPTIMIZERS:
+        for shape in SHAPES:
+            rate = float(best(tuning[optimizer], shape).split()[1])
+            entries[f"{optimizer} {shape}"] = entry(optimizer, shape, rate)
+    keep, rate = map(float, best(tuning["average"]).split())
+    entries["adamw average"] = averaged(rate, keep)
+    rate = float(best(tuning["schedule_free"]).split()[1])
+    return entries | {"adamw schedule-free": schedule_free(rate)}
+
+
+def jobs(record):
+    """Yield what is to be done: where it is kept, and a function that does it."""
+    (fit, held_out, _), seeds = digits(0), TUNING_SEEDS
+    sweeps = [*OPTIMIZERS, "average", "schedule_free"]
+    for workload, sweep in [
+        *((workload, sweep) for workload in WORKLOADS for sweep in sweeps),
+        *((workload, "ratio") for workload in WORKLOADS),
+    ]:
+        place = record["tuning"].setdefault(workload, {})
+        entries = tuning_entries(sweep)
+        yield place, sweep, partial(train, entries, workload, seeds, (fit, held_out))
+    for workload in WORKLOADS:
+        place = record["final"].setdefault(workload, {})
+        for split, seeds in SPLITS.items():
+            fit, _, test = digits(split)
+            entries = final_entries(record["tuning"][workload])
+            run = partial(train, entries, workload, seeds, (fit, test))
+            yield place, str(split), run
+
+
+def digest(*files):
+    found = hashlib.sha256()
+    for file in sorted(files):
+        found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def main():
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else np.inf
+    began = time.monotonic()
+    experiments = Path(lrlib.__file__).parent / "experiments"
+    made_by = {
+        "script": digest(Path(__file__)),
+        "lrlib.experiments": digest(*experiments.glob("*.py")),
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+    }
+    record = {"tuning": {}, "final": {}}
+    if RECORD.exists():
+        record = json.loads(RECORD.read_text())
+    record["made_by"] = made_by
+    for (place, key), run in jobs(record):
+        if key not in place:
+            if time.monotonic() - began > seconds:
+                return
+            place[key] = run()
+            RECORD.parent.mkdir(parents=True, exist_ok=True)
+            RECORD.write_text(json.dumps(record, indent=1) + "\n")
+            print(key, round(time.monotonic() - began), flush=True)
+
+
+if __name__ == "__main__":
+    main()
