@@ -30,16 +30,18 @@ RECORD = Path(__file__).parent / "results" / "tuning_the_rate" / "record.json"
 TRAIN, UPDATES, BATCH, RUNGS = 6000, 160, 50, 4
 SEEDS = (0, 1, 2)
 NEW_SEEDS = tuple(range(50, 60))
-STUDIES, TRIALS = 6, 27
+STUDIES, TRIALS = 6, 18
 SPACE = {"peak": (1e-4, 1e-1), "warmup": (0.0, 0.5), "decay": (1e-4, 1.0)}
 GRID = {
     "peak": (0.001, 0.003, 0.01),
     "warmup": (0.0, 0.1, 0.3),
-    "decay": (0.001, 0.01, 0.1),
+    "decay": (0.001, 0.1),
 }
 PEAKS = tuple(float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 1e-1, 9))
 FINE = tuple(float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 1e-1, 25))
-WIDTHS = (32, 128, 512, 1024)
+PEAKS_BY_TWO = tuple(5e-4 * 2**i for i in range(8))
+METHODS = ("peaks", "grid", "random", "tpe", "pruned")
+WIDTHS = (32, 128, 512)
 WIDTH_RATES = {
     "sgd": (0.05, 0.1, 0.2, 0.4, 0.8, 1.6),
     "adam": (0.001, 0.002, 0.004, 0.008, 0.016, 0.032),
@@ -171,7 +173,7 @@ def objective(trial, seeds):
 
 def study(method, seed):
     """Run a study; return what it tried, what that gave, and its winner's test loss."""
-    seeds = tuple(3 * seed + 100 + i for i in range(3))  # each study has its own luck
+    seeds = 100 + 2 * seed, 101 + 2 * seed  # each study has its own luck
     if method in {"peaks", "grid"}:
         rows = (
             [{"peak": p, "warmup": 0.1, "decay": 0.01} for p in PEAKS]
@@ -185,7 +187,7 @@ def study(method, seed):
         )
         losses = [float(np.mean(value(**row, seeds=seeds))) for row in rows]
         tried = [
-            {**row, "loss": loss, "rungs": RUNGS * len(SEEDS)}
+            {**row, "loss": loss, "rungs": RUNGS * len(seeds)}
             for row, loss in zip(rows, losses, strict=True)
         ]
     else:
@@ -234,29 +236,28 @@ def sweep(kind, rates, hidden=(64, 32), updates=UPDATES, batch=BATCH, seeds=SEED
 
 
 def fine():
-    """Return the held-out loss of each peak of a fine grid, for eight seeds."""
-    return {f"{peak:g}": rounded(value(peak, seeds=range(8))) for peak in FINE}
+    """Return the held-out loss of each peak of a fine grid, for six seeds."""
+    return {f"{peak:g}": rounded(value(peak, seeds=range(6))) for peak in FINE}
 
 
 def jobs(record):
     """Yield what is to be done: where it is kept, and a function that does it."""
     yield record, "fine", fine
-    for method in ("peaks", "grid", "random", "tpe", "pruned"):
-        place = record.setdefault("studies", {}).setdefault(method, {})
-        for seed in range(STUDIES):
-            yield place, str(seed), partial(study, method, seed)
-    peaks = tuple(float(f"{r:.3g}") for r in np.geomspace(5e-4, 6.4e-2, 8))
-    place = record.setdefault("length", {})
-    for updates in (40, 160, 640):
-        yield place, str(updates), partial(sweep, "adam", peaks, updates=updates)
-    place = record.setdefault("batch", {})
-    for batch in (10, 50, 250):
-        yield place, str(batch), partial(sweep, "adam", peaks, batch=batch)
     for width in WIDTHS:
         for kind, rates in WIDTH_RATES.items():
             place = record.setdefault("width", {}).setdefault(kind, {})
             run = partial(sweep, kind, rates, (width, width), updates=80, batch=100)
             yield place, str(width), run
+    place = record.setdefault("length", {})
+    for updates in (40, 160, 640):
+        yield place, str(updates), partial(sweep, "adam", PEAKS_BY_TWO, updates=updates)
+    place = record.setdefault("batch", {})
+    for batch in (10, 50, 250):
+        yield place, str(batch), partial(sweep, "adam", PEAKS_BY_TWO, batch=batch)
+    for seed in range(STUDIES):
+        for method in METHODS:
+            place = record.setdefault("studies", {}).setdefault(method, {})
+            yield place, str(seed), partial(study, method, seed)
 
 
 def main():
