@@ -3,11 +3,12 @@
     python benchmarks/optimizers_today.py [seconds]
 
 On two workloads each optimizer trains at a constant rate and with a line down to 0, at
-all rates of its grid, with five seeds. On the first, AdamW does so with an average of
-its weights as well, and in its schedule-free form; Muon with other ratios between its
-two rates. The best rate is the one with the lowest mean loss on digits held out of training. The
-winners then train with twenty seeds that had no part in this, on four other splits, and
-are judged by the test digits.
+rates of a grid that is extended until a worse rate lies on either side of the best,
+with five seeds. On the first, AdamW does so with an average of its weights as well, and
+in its schedule-free form; Muon with other ratios between its two rates. The best rate
+is the one with the lowest mean loss on digits held out of training. The winners then
+train with twenty seeds that had no part in this, on two other splits, and are judged by
+the test digits.
 
 It stores the loss and the accuracy of every run after its last update, goes on where it
 was stopped, and stops by itself after so many seconds. Takes some fifteen minutes on
@@ -33,7 +34,7 @@ TRAIN = 6000  # of the 8,000; the others choose the rate
 EPOCHS = {"mlp": 4, "convnet": 2}
 STEPS = {name: n * TRAIN // BATCH_SIZE for name, n in EPOCHS.items()}
 TUNING_SEEDS = tuple(range(100, 105))
-SPLITS = {split: tuple(range(5 * split - 5, 5 * split)) for split in (1, 2, 3, 4)}
+SPLITS = {1: tuple(range(10)), 2: tuple(range(10, 20))}
 
 
 def mlp():
@@ -60,25 +61,30 @@ OPTIMIZERS = {
     "lion": keras.optimizers.Lion,
     "muon": partial(keras.optimizers.Muon, exclude_layers=["head"]),
 }
-RATES = {
-    "adamw": (0.002, 0.005, 0.01, 0.02, 0.05),
-    "lion": (0.0005, 0.001, 0.002, 0.005, 0.01),
-    "muon": (0.002, 0.005, 0.01, 0.02, 0.05),
+RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+#: Where each sweep starts: the first and the last of its rates.
+START = {
+    "mlp": {
+        "adamw": {"constant": (0.002, 0.05), "linear": (0.002, 0.05)},
+        "lion": {"constant": (0.0005, 0.01), "linear": (0.0005, 0.01)},
+        "muon": {"constant": (0.002, 0.05), "linear": (0.002, 0.05)},
+        "schedule_free": {"constant": (0.005, 0.02)},
+    },
+    "convnet": {
+        "adamw": {"constant": (0.005, 0.02), "linear": (0.01, 0.05)},
+        "lion": {"constant": (0.001, 0.005), "linear": (0.002, 0.01)},
+        "muon": {"constant": (0.005, 0.02), "linear": (0.01, 0.05)},
+    },
 }
 SHAPES = {
     "constant": lambda rate, steps: lrlib.constant(rate),
     "linear": lrlib.linear,
 }
-#: What is swept on which workload.
-SWEEPS = {
-    "mlp": (*OPTIMIZERS, "average", "schedule_free", "ratio"),
-    "convnet": tuple(OPTIMIZERS),
-}
 #: Of the average of the weights: how much of it each update keeps.
 KEPT = (0.9, 0.95, 0.98)
 #: Of Muon: what its rate is multiplied by for all that isn't a matrix.
 RATIOS = (0.3, 3)
-MIDDLE = (0.005, 0.01, 0.02, 0.05)
+MIDDLE = (0.005, 0.01, 0.02)
 
 
 class ScheduleFree(keras.optimizers.Adam):
@@ -156,23 +162,42 @@ def train(entries, workload, seeds, data):
     }
 
 
-def tuning_entries(sweep, steps):
+def tuning_entry(sweep, name, steps):
+    """Return the entry that a sweep calls so."""
+    first, rate = name.split()[0], float(name.split()[1])
     if sweep == "average":
-        return {f"{k:g} {r:g}": averaged(r, k, steps) for k in KEPT for r in MIDDLE}
+        return averaged(rate, float(first), steps)
     if sweep == "ratio":
-        return {
-            f"{q:g} {r:g}": entry("muon", "linear", r, steps, adam_lr_ratio=q)
-            for q in RATIOS
-            for r in MIDDLE
-        }
+        return entry("muon", "linear", rate, steps, adam_lr_ratio=float(first))
     if sweep == "schedule_free":
-        rates = (0.002, *MIDDLE)
-        return {f"constant {r:g}": schedule_free(r, steps) for r in rates}
-    return {
-        f"{shape} {rate:g}": entry(sweep, shape, rate, steps)
-        for shape in SHAPES
-        for rate in RATES[sweep]
-    }
+        return schedule_free(rate, steps)
+    return entry(sweep, first, rate, steps)
+
+
+def tune(sweep, workload):
+    """Return a sweep, extended until each best rate has a worse one on either side."""
+    fit, held_out, _ = digits(0)
+    if sweep == "average":
+        ranges = {f"{keep:g}": (MIDDLE[0], MIDDLE[-1]) for keep in KEPT}
+    elif sweep == "ratio":
+        ranges = {f"{ratio:g}": (MIDDLE[0], MIDDLE[-1]) for ratio in RATIOS}
+    else:
+        ranges = START[workload][sweep]
+    found = {}
+    while True:
+        names = [
+            f"{first} {rate:g}"
+            for first, (low, high) in ranges.items()
+            for rate in RATES
+            if low <= rate <= high and f"{first} {rate:g}" not in found
+        ]
+        if not names:
+            return found
+        entries = {n: tuning_entry(sweep, n, STEPS[workload]) for n in names}
+        found |= train(entries, workload, TUNING_SEEDS, (fit, held_out))
+        for first, (low, high) in ranges.items():
+            i = RATES.index(float(best(found, f"{first} ").split()[1]))
+            ranges[first] = min(low, RATES[i - 1]), max(high, RATES[i + 1])
 
 
 def best(sweep, prefix=""):
@@ -181,37 +206,32 @@ def best(sweep, prefix=""):
     return min(means, key=means.get)
 
 
-def final_entries(tuning, steps):
-    """Return the winners of a workload's sweeps."""
-    entries = {}
-    for optimizer in OPTIMIZERS:
-        for shape in SHAPES:
-            rate = float(best(tuning[optimizer], shape).split()[1])
-            entries[f"{optimizer} {shape}"] = entry(optimizer, shape, rate, steps)
-    if "average" in tuning:
-        keep, rate = map(float, best(tuning["average"]).split())
-        entries["adamw average"] = averaged(rate, keep, steps)
-        rate = float(best(tuning["schedule_free"]).split()[1])
-        entries["adamw schedule-free"] = schedule_free(rate, steps)
-    return entries
+def judge(sweep, workload, tuning, split):
+    """Train a sweep's winners with the seeds of a split, for the test digits."""
+    steps, entries = STEPS[workload], {}
+    for shape in SHAPES if sweep in OPTIMIZERS else ("",):
+        name = best(tuning[sweep], shape)
+        label = f"{sweep} {shape}".strip()
+        entries[label] = tuning_entry(sweep, name, steps)
+    fit, _, test = digits(split)
+    return train(entries, workload, SPLITS[split], (fit, test))
 
 
 def jobs(record):
     """Yield what is to be done: where it is kept, and a function that does it."""
-    for workload, sweeps in SWEEPS.items():
-        place = record["tuning"].setdefault(workload, {})
-        fit, held_out, _ = digits(0)
-        data, seeds = (fit, held_out), TUNING_SEEDS
-        for sweep in sweeps:
-            entries = tuning_entries(sweep, STEPS[workload])
-            yield place, sweep, partial(train, entries, workload, seeds, data)
-    for workload in WORKLOADS:
-        place = record["final"].setdefault(workload, {})
-        for split, seeds in SPLITS.items():
-            fit, _, test = digits(split)
-            entries = final_entries(record["tuning"][workload], STEPS[workload])
-            data = fit, test
-            yield place, str(split), partial(train, entries, workload, seeds, data)
+    for workload, sweep in [
+        *(("mlp", optimizer) for optimizer in OPTIMIZERS),
+        *(("convnet", optimizer) for optimizer in OPTIMIZERS),
+        *(("mlp", sweep) for sweep in ("average", "schedule_free", "ratio")),
+    ]:
+        tuning = record["tuning"].setdefault(workload, {})
+        yield tuning, sweep, partial(tune, sweep, workload)
+        if sweep == "ratio":
+            continue
+        for split in SPLITS:
+            place = record["final"].setdefault(workload, {})
+            run = partial(judge, sweep, workload, tuning, split)
+            yield place.setdefault(str(split), {}), sweep, run
 
 
 def digest(*files):

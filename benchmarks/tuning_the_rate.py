@@ -6,7 +6,7 @@ One small network, AdamW, a warm-up and a line down to 0. Three things are tuned
 peak, the share of warm-up and the weight decay. A trial is judged by the loss on 2,000
 digits held out of training; what each study ends with is trained again with ten other
 seeds and judged by the test digits. Then: how the best rate moves with the batch, the
-number of updates and the width, for SGD, Adam, and Adam with rates that fall as 1/width.
+number of updates and the width, for SGD, for Adam, and for Adam at rates as 1/width.
 
 It goes on where it was stopped, and stops by itself after so many seconds. Takes some
 fifteen minutes on two cores. `made_by` in `record.json` says what made it.
