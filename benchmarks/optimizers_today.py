@@ -76,6 +76,14 @@ START = {
         "muon": {"constant": (0.005, 0.02), "linear": (0.01, 0.05)},
     },
 }
+#: What comes after what: 0 is a sweep, the others are splits to judge its winners by.
+PLAN = [
+    *((n, "mlp", name) for n in (0, *SPLITS) for name in OPTIMIZERS),
+    *((0, "convnet", name) for name in OPTIMIZERS),
+    *((n, "mlp", name) for name in ("average", "schedule_free") for n in (0, *SPLITS)),
+    *((n, "convnet", name) for n in SPLITS for name in OPTIMIZERS),
+    (0, "mlp", "ratio"),
+]
 SHAPES = {
     "constant": lambda rate, steps: lrlib.constant(rate),
     "linear": lrlib.linear,
@@ -219,19 +227,13 @@ def judge(sweep, workload, tuning, split):
 
 def jobs(record):
     """Yield what is to be done: where it is kept, and a function that does it."""
-    for workload, sweep in [
-        *(("mlp", optimizer) for optimizer in OPTIMIZERS),
-        *(("convnet", optimizer) for optimizer in OPTIMIZERS),
-        *(("mlp", sweep) for sweep in ("average", "schedule_free", "ratio")),
-    ]:
+    for number, workload, sweep in PLAN:
         tuning = record["tuning"].setdefault(workload, {})
-        yield tuning, sweep, partial(tune, sweep, workload)
-        if sweep == "ratio":
+        if not number:
+            yield tuning, sweep, partial(tune, sweep, workload)
             continue
-        for split in SPLITS:
-            place = record["final"].setdefault(workload, {})
-            run = partial(judge, sweep, workload, tuning, split)
-            yield place.setdefault(str(split), {}), sweep, run
+        place = record["final"].setdefault(workload, {}).setdefault(str(number), {})
+        yield place, sweep, partial(judge, sweep, workload, tuning, number)
 
 
 def digest(*files):
@@ -241,28 +243,40 @@ def digest(*files):
     return found.hexdigest()
 
 
-def main():
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else np.inf
-    began = time.monotonic()
+def made_by():
     experiments = Path(lrlib.__file__).parent / "experiments"
-    made_by = {
+    return {
         "script": digest(Path(__file__)),
         "lrlib.experiments": digest(*experiments.glob("*.py")),
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
     }
-    record = {"tuning": {}, "final": {}}
+
+
+def load():
     if RECORD.exists():
-        record = json.loads(RECORD.read_text())
-    record["made_by"] = made_by
-    for (place, key), run in jobs(record):
-        if key not in place:
-            if time.monotonic() - began > seconds:
-                return
-            place[key] = run()
-            RECORD.parent.mkdir(parents=True, exist_ok=True)
-            RECORD.write_text(json.dumps(record, indent=1) + "\n")
-            print(key, round(time.monotonic() - began), flush=True)
+        return json.loads(RECORD.read_text())
+    return {"tuning": {}, "final": {}}
+
+
+def main():
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else np.inf
+    began = time.monotonic()
+    for number in range(len(list(jobs(load())))):
+        record = load()
+        place, key, run = list(jobs(record))[number]
+        if key in place:
+            continue
+        if time.monotonic() - began > seconds:
+            return
+        found = run()
+        record = load()  # another run of this script may have written to it
+        place, key, _ = list(jobs(record))[number]
+        place[key] = found
+        record["made_by"] = made_by()
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        RECORD.write_text(json.dumps(record, indent=1) + "\n")
+        print(key, round(time.monotonic() - began), flush=True)
 
 
 if __name__ == "__main__":

@@ -260,25 +260,40 @@ def jobs(record):
             yield place, str(seed), partial(study, method, seed)
 
 
-def main():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else np.inf
-    began = time.monotonic()
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    record["made_by"] = {
+def made_by():
+    return {
         "script": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
         "keras": keras.__version__,
         "optuna": optuna.__version__,
         "tensorflow": tf.__version__,
     }
-    for place, key, run in jobs(record):
-        if key not in place:
-            if time.monotonic() - began > seconds:
-                return
-            place[key] = run()
-            RECORD.parent.mkdir(parents=True, exist_ok=True)
-            RECORD.write_text(json.dumps(record) + "\n")
-            print(key, round(time.monotonic() - began), flush=True)
+
+
+def load():
+    if RECORD.exists():
+        return json.loads(RECORD.read_text())
+    return {}
+
+
+def main():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else np.inf
+    began = time.monotonic()
+    for number in range(len(list(jobs(load())))):
+        record = load()
+        place, key, run = list(jobs(record))[number]
+        if key in place:
+            continue
+        if time.monotonic() - began > seconds:
+            return
+        found = run()
+        record = load()  # another run of this script may have written to it
+        place, key, _ = list(jobs(record))[number]
+        place[key] = found
+        record["made_by"] = made_by()
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        RECORD.write_text(json.dumps(record) + "\n")
+        print(key, round(time.monotonic() - began), flush=True)
 
 
 if __name__ == "__main__":
