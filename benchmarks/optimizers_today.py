@@ -79,8 +79,9 @@ START = {
 #: What comes after what: 0 is a sweep, the others are splits to judge its winners by.
 PLAN = [
     *((n, "mlp", name) for n in (0, *SPLITS) for name in OPTIMIZERS),
-    *((0, "convnet", name) for name in OPTIMIZERS),
+    *((0, "convnet", name) for name in ("adamw", "lion")),
     *((n, "mlp", name) for name in ("average", "schedule_free") for n in (0, *SPLITS)),
+    (0, "convnet", "muon"),
     *((n, "convnet", name) for n in SPLITS for name in OPTIMIZERS),
     (0, "mlp", "ratio"),
 ]
