@@ -5,10 +5,9 @@
 On two workloads each optimizer trains at a constant rate and with a line down to 0, at
 rates of a grid that is extended until a worse rate lies on either side of the best,
 with five seeds. On the first, AdamW does so with an average of its weights as well, and
-in its schedule-free form; Muon with other ratios between its two rates. The best rate
-is the one with the lowest mean loss on digits held out of training. The winners then
-train with twenty seeds that had no part in this, on two other splits, and are judged by
-the test digits.
+in its schedule-free form. The best rate is the one with the lowest mean loss on digits
+held out of training. The first workload's winners then train with twenty seeds that had
+no part in this, on two other splits, and are judged by the test digits.
 
 It stores the loss and the accuracy of every run after its last update, goes on where it
 was stopped, and stops by itself after so many seconds. Takes some fifteen minutes on
@@ -82,8 +81,6 @@ PLAN = [
     *((0, "convnet", name) for name in ("adamw", "lion")),
     *((n, "mlp", name) for name in ("average", "schedule_free") for n in (0, *SPLITS)),
     (0, "convnet", "muon"),
-    *((n, "convnet", name) for n in SPLITS for name in OPTIMIZERS),
-    (0, "mlp", "ratio"),
 ]
 SHAPES = {
     "constant": lambda rate, steps: lrlib.constant(rate),
@@ -91,8 +88,6 @@ SHAPES = {
 }
 #: Of the average of the weights: how much of it each update keeps.
 KEPT = (0.9, 0.95, 0.98)
-#: Of Muon: what its rate is multiplied by for all that isn't a matrix.
-RATIOS = (0.3, 3)
 MIDDLE = (0.005, 0.01, 0.02)
 
 
@@ -176,8 +171,6 @@ def tuning_entry(sweep, name, steps):
     first, rate = name.split()[0], float(name.split()[1])
     if sweep == "average":
         return averaged(rate, float(first), steps)
-    if sweep == "ratio":
-        return entry("muon", "linear", rate, steps, adam_lr_ratio=float(first))
     if sweep == "schedule_free":
         return schedule_free(rate, steps)
     return entry(sweep, first, rate, steps)
@@ -188,8 +181,6 @@ def tune(sweep, workload):
     fit, held_out, _ = digits(0)
     if sweep == "average":
         ranges = {f"{keep:g}": (MIDDLE[0], MIDDLE[-1]) for keep in KEPT}
-    elif sweep == "ratio":
-        ranges = {f"{ratio:g}": (MIDDLE[0], MIDDLE[-1]) for ratio in RATIOS}
     else:
         ranges = START[workload][sweep]
     found = {}
