@@ -9,8 +9,9 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 BOOK := _build/book.log
 SOURCES = $(shell find book lrlib -type f -not -name '*.pyc') \
 	$(wildcard *.yml *.md *.cff) requirements.txt
-# These two measure no speed: they make the results that chapters show.
-BENCHMARKS = $(filter-out %/schedule_race.py %/fine_tuning.py,$(wildcard benchmarks/*.py))
+# These measure no speed: they make the results that chapters show.
+EXPERIMENTS = schedule_race workload_race fine_tuning language_model optimizers_today
+BENCHMARKS = $(filter-out $(EXPERIMENTS:%=benchmarks/%.py),$(wildcard benchmarks/*.py))
 
 # The book's own kernel: quiet, and the same numbers in every run.
 export JUPYTER_PATH := $(CURDIR)/book/_jupyter
