@@ -32,7 +32,7 @@ def load_shakespeare(context: int = 32) -> tuple[Part, Part]:
         `(x_train, y_train), (x_test, y_test)`: windows that follow each other without
         overlap and, for each of their characters, the one after it, all of shape
         `(n, context)`. A character is a whole number, its place in
-        `lrlib.shakespeare.CHARACTERS`, 0 to 64, as int32. The first nine tenths of the
+        the `CHARACTERS` of this module, 0 to 64, as int32. The first nine tenths of the
         1,115,394 characters are there to train on, the rest to test.
 
     Raises:

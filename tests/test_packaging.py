@@ -6,6 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from count import code_lines
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -30,3 +32,8 @@ def test_an_installed_lrlib_has_all_its_files(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     assert expected <= packed, expected - packed
+
+
+def test_no_file_is_too_long_to_be_read_at_once():
+    counts = {p: code_lines(p.read_text()) for p in (ROOT / "lrlib").rglob("*.py")}
+    assert {path for path, lines in counts.items() if lines > 600} == set()
