@@ -53,20 +53,21 @@ class Watch:
 
         def checked_fit(self, x=None, y=None, batch_size=None, epochs=1, **more):
             given = {key: more[key] for key in more if key != "verbose"}
-            # Called from here: the check looks at the names that are in reach.
+            # The check looks at the names that are in reach where fit is called.
             look(
                 lambda check: check(
                     self, x=x, batch_size=batch_size, epochs=epochs, **given
-                )
+                ),
+                sys._getframe(1).f_locals,
             )
             return fit(self, x, y, batch_size, epochs, **more)
 
         return checked_fit
 
-    def look(self, ask):
+    def look(self, ask, local):
         """Check, and fail where the check says what it shouldn't."""
-        check = sys.modules["lrlib"].check
-        ask = types.FunctionType(ask.__code__, self.names, "ask", None, ask.__closure__)
+        check, names = sys.modules["lrlib"].check, {**self.names, **local}
+        ask = types.FunctionType(ask.__code__, names, "ask", None, ask.__closure__)
         self.fits += 1
         worse = [each for each in ask(check).findings if each.severity != "note"]
         self.found += worse

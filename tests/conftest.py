@@ -20,6 +20,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Three folders have a file of this name; pytest would import them as one module when it
+# looks for doctests, of which there are none here.
+collect_ignore = ["conftest.py"]
+
 
 def watched_kernels() -> dict[str, str]:
     """Return where IPython finds that its kernels load `check_book`."""

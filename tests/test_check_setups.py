@@ -122,6 +122,13 @@ def test_LR101_compile_with_a_string_ignores_the_optimizer_that_was_built():
     assert rates_of(model)[0] == pytest.approx(0.5)
 
 
+def test_LR101_an_optimizer_with_a_name_was_built_even_if_all_of_it_is_default():
+    other, mine = SGD(0.5), SGD(0.01)
+    report = lrlib.check(model_with(mine), **RUN)
+    assert not other.built
+    assert "LR101" not in {each.code for each in report.findings}
+
+
 def test_LR101_a_string_alone_is_a_note():
     report = lrlib.check(model_with("adam"), **RUN)
     assert "LR101" in notes(report)
@@ -508,12 +515,12 @@ def test_the_curve_of_a_fault_is_the_one_that_fit_uses(code):
 
 
 def test_LR008_a_negative_rate_climbs_the_loss():
-    model = model_with(SGD(lrlib.linear(0.5, 2, end_learning_rate=-0.5).to_keras()))
+    model = model_with(SGD(PolynomialDecay(0.5, 2, -0.5)))
     assert "LR008" in codes(checked(model, epochs=3))
     losses = fit(model, epochs=3).history["loss"]
     assert losses[2] > losses[1]
-    clipped = lrlib.clip(lrlib.linear(0.5, 2, end_learning_rate=-0.5), 0.0, 0.5)
-    assert "LR008" not in codes(checked(model_with(SGD(clipped.to_keras())), epochs=3))
+    down_to_zero = PolynomialDecay(0.5, 2, 0.0)
+    assert "LR008" not in codes(checked(model_with(SGD(down_to_zero)), epochs=3))
 
 
 def test_LR009_a_rate_that_is_no_number_makes_the_weights_none():
@@ -671,9 +678,9 @@ def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch, capsys)
         run = {"samples": 640, "epochs": 5}
         if source == "bad":
             with pytest.raises(AssertionError, match="without the tag"):
-                watch.look(lambda check: check(schedule, **run))  # noqa: B023
+                watch.look(lambda check: check(schedule, **run), {})  # noqa: B023
             continue
-        watch.look(lambda check: check(schedule, **run))  # noqa: B023
+        watch.look(lambda check: check(schedule, **run), {})  # noqa: B023
         watch.after(None)
         said = capsys.readouterr().out
         assert bool(said) == (source == "good, tagged")

@@ -274,6 +274,8 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
         return
     if not all(_is_default(optimizer, n) for n in optimizer.get_config()):
         return
+    if any(each is setup.outer for each in setup.names.values()):
+        return  # who has it by a name has built it
     others = {
         name: other
         for name, other in setup.names.items()
