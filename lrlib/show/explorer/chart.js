@@ -1,7 +1,7 @@
 // A chart of curves over steps: its grid, its lines and their names, its cursor.
 
 import { ticksBetween } from "./axes.js";
-import { children, clamp, set, show, svg } from "./elements.js";
+import { children, clamp, set, show, svg, write } from "./elements.js";
 import { count, tick } from "./numbers.js";
 
 export const TOP = 26;
@@ -10,9 +10,10 @@ export class Chart {
 	constructor(title, filled) {
 		this.title = svg("text", { y: 13, class: "title" }, title);
 		this.filled = filled;
-		// A thousand are more than one a pixel.
-		this.points = 1000;
-		this.grid = svg("g", { class: "grid" });
+		this.points = Infinity;
+		this.rows = svg("g");
+		this.columns = svg("g");
+		this.grid = svg("g", { class: "grid" }, this.rows, this.columns);
 		this.area = svg("path", { class: "area" });
 		this.cursor = svg("path", { class: "cursor" });
 		this.lines = svg("g", { class: "lines" });
@@ -33,8 +34,8 @@ export class Chart {
 		this.paths = new WeakMap();
 		set(this.svg, { width, height });
 		set(this.plot, { x: left, width: this.width, height: this.height });
-		// The reading still has every step.
-		const points = Math.min(steps, this.points);
+		// One a pixel; the reading still has every step.
+		const points = Math.min(steps, this.points, Math.ceil(this.width));
 		const step = (_, i) => Math.round((i * steps) / points);
 		this.at = Array.from({ length: points + 1 }, step);
 		this.across = this.at.map((t) => `${this.x(t).toFixed(1)} `);
@@ -54,19 +55,18 @@ export class Chart {
 		this.axis = axis;
 		// Two values tell where all others lie.
 		const key = [axis.share(1), axis.share(2), ...axis.ticks].join();
-		if (key !== this.key) this.drawGrid();
+		if (this.key === null) this.drawColumns();
+		if (key !== this.key) this.drawRows();
 		this.key = key;
 		this.current = curves.find(({ kind }) => kind === "current")?.values;
-		this.area.setAttribute("d", "");
+		let area = "";
 		children(this.lines, curves.length, () => svg("path")).forEach((line, i) => {
 			const { values, kind } = curves[i];
 			const d = this.path(values);
-			line.setAttribute("class", kind);
-			if (line.getAttribute("d") !== d) line.setAttribute("d", d);
-			if (this.filled && kind === "current" && d) {
-				this.area.setAttribute("d", `${d}V${this.height}H0Z`);
-			}
+			set(line, { class: kind, d });
+			if (this.filled && kind === "current" && d) area = `${d}V${this.height}H0Z`;
 		});
+		set(this.area, { d: area });
 		this.drawNames(named ? curves : []);
 	}
 
@@ -93,19 +93,25 @@ export class Chart {
 		return d;
 	}
 
-	drawGrid() {
-		const { left, width, height, axis, xTicks, unit } = this;
+	/** Lines and numbers move with every notch of a slider: they stay the same elements. */
+	drawRows() {
+		const { left, width, axis } = this;
+		const make = () =>
+			svg("g", {}, svg("path"), svg("text", { x: -8, y: 4, "text-anchor": "end" }));
+		children(this.rows, axis.ticks.length, make).forEach((row, i) => {
+			const value = axis.ticks[i];
+			set(row, { transform: `translate(${left} ${TOP + this.y(value)})` });
+			set(row.firstChild, { d: `M0 0h${width}` });
+			write(row.lastChild, tick(value));
+		});
+	}
+
+	drawColumns() {
+		const { left, width, height, xTicks, unit } = this;
 		const bottom = TOP + height;
 		const text = (x, y, anchor, words) =>
 			svg("text", { x, y, "text-anchor": anchor }, words);
-		this.grid.replaceChildren(
-			...axis.ticks.flatMap((value) => {
-				const y = TOP + this.y(value);
-				return [
-					svg("path", { d: `M${left} ${y}h${width}` }),
-					text(left - 8, y + 4, "end", tick(value)),
-				];
-			}),
+		this.columns.replaceChildren(
 			svg("path", { class: "base", d: `M${left} ${bottom}h${width}` }),
 			...xTicks.flatMap(([x, words]) => [
 				svg("path", { class: "base", d: `M${x} ${bottom}v4` }),
@@ -134,13 +140,13 @@ export class Chart {
 		children(this.names, rows.length, make).forEach((group, i) => {
 			const { name, kind, y } = rows[i];
 			set(group, { class: kind, transform: `translate(${left + width + 6} ${TOP + y})` });
-			group.lastChild.textContent = name;
+			write(group.lastChild, name);
 		});
 	}
 
 	drawCursor(t, line) {
 		const y = this.current ? this.y(this.current[t]) : NaN;
-		this.cursor.setAttribute("d", line ? `M${this.x(t)} 0V${this.height}` : "");
+		set(this.cursor, { d: line ? `M${this.x(t)} 0V${this.height}` : "" });
 		const seen = y > -5 && y < this.height + 5;
 		show(this.dot, seen);
 		if (seen) set(this.dot, { cx: this.left + this.x(t), cy: TOP + y });

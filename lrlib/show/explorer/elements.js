@@ -1,9 +1,10 @@
 // Elements of HTML and SVG, made and changed.
 
+/** Attributes and, named `onclick` and so on, listeners. What stays isn't laid out anew. */
 export function set(element, attributes) {
 	for (const [name, value] of Object.entries(attributes)) {
 		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-		else element.setAttribute(name, value);
+		else if (element.getAttribute(name) !== `${value}`) element.setAttribute(name, value);
 	}
 	return element;
 }

@@ -34,7 +34,10 @@ class Explorer {
 		this.root = div("frame");
 		// Keys that work a slider are no shortcuts of JupyterLab's.
 		this.root.onkeydown = (event) => event.stopPropagation();
-		this.sizes = new ResizeObserver(() => this.attempt(() => this.redraw()));
+		this.sizes = new ResizeObserver(([{ contentRect }]) => {
+			this.width = Math.round(contentRect.width);
+			this.attempt(() => this.redraw());
+		});
 		this.remembered = {};
 		this.attempt(() => {
 			this.start();
@@ -70,6 +73,8 @@ class Explorer {
 
 	change(changes) {
 		const { schedule } = this.state;
+		// What trains with the old curve lets go of the processor before the new one is drawn.
+		if (changes.params) this.training?.rest();
 		this.state = { ...this.state, ...changes };
 		this.say("");
 		this.attempt(() => {
@@ -258,6 +263,7 @@ class Explorer {
 			),
 			this.code,
 		);
+		this.width = 0;
 		this.laidOut = null;
 		this.pinned = null;
 		this.buildParams();
@@ -315,8 +321,9 @@ class Explorer {
 	}
 
 	redraw() {
+		// Asking the page for it would lay the page out.
 		const { view, pins, params, schedule } = this.state;
-		const width = this.charts.clientWidth;
+		const { width } = this;
 		if (!width) return; // not on the page yet; the size observer will call
 		for (const control of [...this.params, ...Object.values(this.view)]) control.refresh();
 		this.problem = broken(this.entry, params);

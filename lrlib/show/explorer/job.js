@@ -1,4 +1,4 @@
-// One training run, from its start to its end, in pieces short enough to be interrupted.
+// One training run, from its start to its end, update by update.
 
 import { CLASSES } from "./plain.js";
 import { FACTOR, PIECES, checksOf, pieceStart } from "./plan.js";
@@ -20,6 +20,8 @@ export class Job {
 		this.losses = [];
 		this.checks = [];
 		this.cuts = [];
+		this.step = 0;
+		this.sum = 0;
 		this.scale = 1;
 		this.best = Infinity;
 		this.waited = 0;
@@ -31,18 +33,18 @@ export class Job {
 		return this.losses.length === PIECES;
 	}
 
-	/** Train for one piece. */
+	/** Make an update, and look at the validation digits where that is due. */
 	advance() {
 		const { rates, losses } = this;
+		const loss = this.network.step(rates[this.step] * this.scale);
+		if (this.burst === null && !(loss < 1.4 * GUESS)) this.burst = this.step;
+		this.step++;
+		this.sum += loss;
 		const from = pieceStart(losses.length, rates.length);
 		const to = pieceStart(losses.length + 1, rates.length);
-		let sum = 0;
-		for (let t = from; t < to; t++) {
-			const loss = this.network.step(rates[t] * this.scale);
-			if (this.burst === null && !(loss < 1.4 * GUESS)) this.burst = t;
-			sum += loss;
-		}
-		losses.push(sum / (to - from));
+		if (this.step < to) return;
+		losses.push(this.sum / (to - from));
+		this.sum = 0;
 		if (losses.length % this.every === 0) this.check(to);
 	}
 

@@ -12,9 +12,9 @@ import { Sweep } from "./sweep.js";
 import { LEAST_SEEDS, sentence } from "./verdict.js";
 
 /** A moving slider is given this long to stop, so that not every notch trains. */
-const PAUSE = 30; // ms
+const PAUSE = 80; // ms
 /** What the workers report is drawn as often as this, so that the reader's hand goes first. */
-const BETWEEN = 60; // ms
+const BETWEEN = 80; // ms
 const KEPT = 40; // curves
 
 let pool = null;
@@ -100,6 +100,7 @@ export class Training {
 		const key = JSON.stringify([settings, keyed.map((curve) => curve.key)]);
 		if (key !== this.key) {
 			this.rest();
+			this.skip();
 			this.problem = keyed.map((curve) => this.wrong(curve)).find(Boolean);
 			this.failed = null;
 			this.told = false;
@@ -213,8 +214,7 @@ export class Training {
 	end() {
 		this.rest();
 		clearTimeout(this.waiting);
-		clearTimeout(this.pausing);
-		cancelAnimationFrame(this.frame);
+		this.skip();
 		this.watch.disconnect();
 		document.removeEventListener("visibilitychange", this.turn);
 	}
@@ -226,9 +226,17 @@ export class Training {
 		this.pausing ??= setTimeout(() => {
 			this.frame = requestAnimationFrame(() => {
 				this.pausing = null;
+				this.drawnAt = performance.now();
 				this.host.attempt(() => this.draw());
 			});
 		}, pause);
+	}
+
+	/** What was to be drawn is of the past. */
+	skip() {
+		clearTimeout(this.pausing);
+		cancelAnimationFrame(this.frame);
+		this.pausing = null;
 	}
 
 	layout(both, height) {
@@ -279,7 +287,6 @@ export class Training {
 
 	draw() {
 		if (!this.both || !this.key) return;
-		this.drawnAt = performance.now();
 		const { steps } = this;
 		const checks = checksOf(steps);
 		const middles = (n) =>

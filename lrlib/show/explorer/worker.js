@@ -3,12 +3,15 @@
 import { Job } from "./job.js";
 import { Network } from "./network.js";
 
-/** After so long it reports, and hears whether to stop. */
-const TURN = 16; // ms
+/** After so long it hears whether to stop: the reader's hand waits for its processor. */
+const TURN = 3; // ms
+/** After so long it reports. */
+const BETWEEN = 20; // ms
 
 let network;
 let job = null;
 let id = 0;
+let reported = 0;
 
 /** A turn of its own, for the messages that have come meanwhile. */
 const turns = new MessageChannel();
@@ -16,10 +19,17 @@ turns.port1.onmessage = work;
 
 function work() {
 	if (!job) return;
-	const end = performance.now() + TURN;
-	while (!job.ended && performance.now() < end) job.advance();
+	const start = performance.now();
+	let now;
+	do {
+		job.advance();
+		now = performance.now();
+	} while (!job.ended && now < start + TURN);
 	const { losses, checks, cuts, ended } = job;
-	postMessage({ id, losses, checks, cuts, outcome: ended ? job.outcome() : null });
+	if (ended || now > reported + BETWEEN) {
+		postMessage({ id, losses, checks, cuts, outcome: ended ? job.outcome() : null });
+		reported = now;
+	}
 	if (ended) job = null;
 	else turns.port2.postMessage(null);
 }
@@ -33,6 +43,7 @@ onmessage = ({ data }) => {
 	} else {
 		id = data.id;
 		job = new Job(network, data.job);
+		reported = performance.now();
 		work();
 	}
 };
