@@ -119,12 +119,14 @@ lighthouse: $(READY) ## Lighthouse on every page of the built book (needs Node.j
 # The book's tests need no compiler: what it makes is kept, with the digest of its source.
 KERNEL := lrlib/show/explorer/kernel
 kernel: ## compile the network that trains in the page to WebAssembly (needs clang and lld)
-	clang --target=wasm32 -msimd128 -O3 -ffp-contract=off -fno-math-errno -nostdlib \
-		-fvisibility=hidden -Wall -Wextra -Werror -Wl,--no-entry,--export-dynamic \
-		-Wl,--export=__heap_base,--import-memory,--strip-all -o $(KERNEL).wasm $(KERNEL).c
-	printf '// kernel.c, compiled: that of the SHA-256\n// %s\n\nexport const KERNEL =\n\t"%s";\n' \
-		$$(sha256sum < $(KERNEL).c | cut -c -64) $$(base64 -w 0 $(KERNEL).wasm) > $(KERNEL).js
-	rm $(KERNEL).wasm
+	clang --target=wasm32 -msimd128 -O3 -fno-builtin -ffp-contract=off -fno-math-errno \
+		-fvisibility=hidden -Wall -Wextra -Werror -c -o $(KERNEL).o $(KERNEL).c
+	wasm-ld --no-entry --export-dynamic --export=__heap_base --import-memory --strip-all \
+		-o $(KERNEL).wasm $(KERNEL).o
+	printf '// kernel.c, compiled: that of the SHA-256\n// %s\n\n// In hexadecimal, which gzip packs better than base64.\nexport const KERNEL =\n\t"%s";\n' \
+		$$(sha256sum < $(KERNEL).c | cut -c -64) $$(od -An -v -tx1 $(KERNEL).wasm | tr -d ' \n') \
+		> $(KERNEL).js
+	rm $(KERNEL).o $(KERNEL).wasm
 
 clean: ## remove what was built
 	rm -rf _build build .hypothesis .mypy_cache .ruff_cache *.egg-info

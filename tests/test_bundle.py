@@ -178,6 +178,14 @@ def test_comments_stay_behind(folder):
     assert not re.search("The first|Two|lines|Indented", joined)
 
 
+def test_so_does_empty_space(folder):
+    (folder / "one.js").write_text(
+        "export function one() {\n\tconst a = 1;\n\n\t\treturn a  + 1;\n}\n"
+    )
+    joined = bundle.script(folder / "one.js")
+    assert "\nfunction one() {\nconst a = 1;\nreturn a  + 1;\n}\n" in joined
+
+
 def test_every_module_of_the_explorer_is_in_the_script_and_short():
     scripts = [bundle.script(FOLDER / name) for name in ("page.js", "worker.js")]
     files = sorted(FOLDER.glob("*.js"))

@@ -715,9 +715,9 @@ def test_its_files_are_small():
         return len(gzip.compress(text.encode(), 6))
 
     # All that an explorer needs until something trains, a good third of it for that.
-    assert sum(map(sent, FILES.values())) < 24_500
-    # A third of it is the compiled kernel.
-    assert sent(TRAINING["worker.js"]) < 8_000
+    assert sum(map(sent, FILES.values())) < 24_000
+    # A fifth of it is the compiled kernel.
+    assert sent(TRAINING["worker.js"]) < 6_000
     assert sent(TRAINING["digits.js"]) <= 140_000
 
 

@@ -12,7 +12,8 @@ what it declares, both in one form each and at the beginning of a line::
 
 Each module becomes a function that runs once, in the order in which a browser would run
 the modules, so private names of two modules never clash. Comments that have whole lines
-to themselves are left out: no template literal may have a line that looks like one.
+to themselves are left out, and so are blank lines and indents: no template literal may
+have a second line.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _HEAD = re.compile(rf"(?:[ \t]*\n|//.*\n|{_IMPORT.pattern})*", re.M)
 _EXPORT = re.compile(
     r"^export (?=(?:(?:async )?function|class|const) ([\w$]+)[\s(])", re.M
 )
-#: Comments that have lines to themselves: browsers are not sent them.
-_COMMENT = re.compile(r"^[ \t]*(?://.*|/\*\*(?:.|\n)*?\*/)\n", re.M)
+#: Browsers are not sent comments that have lines to themselves, nor empty space.
+_UNSENT = re.compile(r"^[ \t]*(?://.*|/\*\*(?:.|\n)*?\*/)?\n|^[ \t]+", re.M)
 #: Other forms of import and export.
 _UNKNOWN = re.compile(r"^\s*(?:import|export)\b.*|\bimport\s*[(.].*", re.M)
 
@@ -92,7 +93,7 @@ def _join(entry: Path) -> str:
             f"// {path.name}\n"
             f'const ${path.stem} = (function () {{\n"use strict";\n'
             + "".join(f"{line}\n" for line in lines)
-            + _COMMENT.sub("", _EXPORT.sub("", body)).strip("\n")
+            + _UNSENT.sub("", _EXPORT.sub("", body)).strip("\n")
             + f"\nreturn Object.freeze({{ {', '.join(exports[path])} }});\n}})();\n"
         )
 

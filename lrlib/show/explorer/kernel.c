@@ -11,25 +11,28 @@
 #define B1 (INPUTS * HIDDEN)
 #define W2 (B1 + HIDDEN)
 #define B2 (W2 + HIDDEN * CLASSES)
-#define HALF (HIDDEN / 2)
+#define WEIGHTS (B2 + CLASSES)
+#define PART (HIDDEN / 4)
 #define PAIRS (CLASSES / 2)
+// Every page that trains loads this, so loops are short rather than unrolled.
+#define ROLLED _Pragma("clang loop unroll(disable)")
 #define EXPORT __attribute__((visibility("default")))
 
 typedef unsigned int u32;
 typedef unsigned short u16;
-// Half of the hidden units: eight registers.
-typedef double Half __attribute__((vector_size(8 * HALF), aligned(8)));
+// Eight hidden units at a time stay in registers.
+typedef double Part __attribute__((vector_size(8 * PART), aligned(8)));
 typedef double Pair __attribute__((vector_size(16), aligned(8)));
 
 // Hidden activations, relu(x W1 + b1), and logits of the digits in `batch`.
 EXPORT void forward(const double *weights, const u32 *starts, const u16 *places,
 		const double *values, const u32 *batch, u32 count, double *hidden, double *logits) {
 	for (; count--; batch++, hidden += HIDDEN, logits += CLASSES) {
-		for (u32 half = 0; half < HIDDEN; half += HALF) {
-			Half sum = *(const Half *)(weights + B1 + half);
+		ROLLED for (u32 j = 0; j < HIDDEN; j += PART) {
+			Part sum = *(const Part *)(weights + B1 + j);
 			for (u32 k = starts[*batch]; k < starts[*batch + 1]; k++)
-				sum += values[k] * *(const Half *)(weights + places[k] + half);
-			*(Half *)(hidden + half) = sum;
+				sum += values[k] * *(const Part *)(weights + places[k] + j);
+			*(Part *)(hidden + j) = sum;
 		}
 		Pair sums[PAIRS];
 		for (u32 c = 0; c < PAIRS; c++) sums[c] = ((const Pair *)(weights + B2))[c];
@@ -68,34 +71,33 @@ EXPORT void backward(const double *weights, const u32 *starts, const u16 *places
 			slopes[j] = slope[0] + slope[1];
 			gradient[B1 + j] += slopes[j];
 		}
-		for (u32 half = 0; half < HIDDEN; half += HALF) {
-			const Half slope = *(const Half *)(slopes + half);
+		ROLLED for (u32 j = 0; j < HIDDEN; j += PART) {
+			const Part slope = *(const Part *)(slopes + j);
 			for (u32 k = starts[*batch]; k < starts[*batch + 1]; k++)
-				*(Half *)(gradient + places[k] + half) += values[k] * slope;
+				*(Part *)(gradient + places[k] + j) += values[k] * slope;
 		}
 	}
 }
 
-EXPORT void sgd(double *restrict weights, const double *restrict gradient, u32 count, double rate) {
-	for (u32 i = 0; i < count; i++) weights[i] -= rate * gradient[i];
+EXPORT void sgd(Pair *weights, const Pair *gradient, double rate) {
+	ROLLED for (u32 i = 0; i < WEIGHTS / 2; i++) weights[i] -= rate * gradient[i];
 }
 
-EXPORT void momentum(double *restrict weights, const double *restrict gradient, u32 count,
-		double rate, double *restrict velocity, double kept) {
-	for (u32 i = 0; i < count; i++) {
+EXPORT void momentum(Pair *weights, const Pair *gradient, double rate, Pair *velocity,
+		double kept) {
+	ROLLED for (u32 i = 0; i < WEIGHTS / 2; i++) {
 		velocity[i] = kept * velocity[i] - rate * gradient[i];
 		weights[i] += velocity[i];
 	}
 }
 
-EXPORT void adam(double *restrict weights, const double *restrict gradient, u32 count,
-		double size, double *restrict first, double *restrict second, double kept,
-		double new_1, double new_2, double epsilon) {
-	for (u32 i = 0; i < count; i++) {
-		const double g = gradient[i];
+EXPORT void adam(Pair *weights, const Pair *gradient, double size, Pair *first, Pair *second,
+		double kept, double new_1, double new_2, double epsilon) {
+	ROLLED for (u32 i = 0; i < WEIGHTS / 2; i++) {
+		const Pair g = gradient[i];
 		first[i] += (g - first[i]) * new_1;
 		second[i] += (g * g - second[i]) * new_2;
-		weights[i] = weights[i] * kept
-			- (first[i] * size) / (__builtin_sqrt(second[i]) + epsilon);
+		const Pair root = {__builtin_sqrt(second[i][0]), __builtin_sqrt(second[i][1])};
+		weights[i] = weights[i] * kept - (first[i] * size) / (root + epsilon);
 	}
 }

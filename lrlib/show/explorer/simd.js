@@ -2,7 +2,6 @@
 // fast, and equal to the last bit.
 
 import { KERNEL } from "./kernel.js";
-import { WEIGHTS } from "./plain.js";
 
 /** Room for some 12,000 digits; what isn't written to takes none. */
 const PAGES = 128; // of 64 KiB
@@ -10,7 +9,7 @@ const PAGES = 128; // of 64 KiB
 export class Simd {
 	/** Fails where a browser has no WebAssembly, or none that handles two numbers at once. */
 	constructor() {
-		const code = Uint8Array.from(atob(KERNEL), (letter) => letter.charCodeAt(0));
+		const code = Uint8Array.from(KERNEL.match(/../g), (byte) => parseInt(byte, 16));
 		this.memory = new WebAssembly.Memory({ initial: PAGES });
 		const imports = { env: { memory: this.memory } };
 		const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), imports);
@@ -37,15 +36,15 @@ export class Simd {
 	}
 
 	sgd({ weights, gradient }, rate) {
-		this.call("sgd", weights, gradient, WEIGHTS, rate);
+		this.call("sgd", weights, gradient, rate);
 	}
 
 	momentum({ weights, gradient, first }, rate, kept) {
-		this.call("momentum", weights, gradient, WEIGHTS, rate, first, kept);
+		this.call("momentum", weights, gradient, rate, first, kept);
 	}
 
 	adam({ weights, gradient, first, second }, size, ...numbers) {
-		this.call("adam", weights, gradient, WEIGHTS, size, first, second, ...numbers);
+		this.call("adam", weights, gradient, size, first, second, ...numbers);
 	}
 
 	/** An array is handed over as its place in the memory. */

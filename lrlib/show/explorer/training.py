@@ -12,9 +12,9 @@ from lrlib.digits import load_digits
 
 #: How many digits each set has. The test set is for verdicts alone.
 SETS = {"train": 2500, "validation": 1000, "test": 1000}
-#: Grays of a pixel; two pixels make one of 64 characters.
+#: Grays of a pixel; two pixels make one of 64 characters, which follow each other.
 GRAYS = 8
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+ALPHABET = "".join(map(chr, range(35, 35 + GRAYS**2)))
 
 
 @functools.cache
