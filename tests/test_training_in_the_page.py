@@ -383,6 +383,62 @@ def test_moving_on_stops_what_is_running_at_once(reader):
     assert set(sent[sent.index(0.25) :]) == {0.25}
 
 
+#: The curve that is drawn whenever a worker is told to stop.
+STOPS = """
+window.stops = [];
+const Plain = window.Worker;
+window.Worker = class extends Plain {
+    postMessage(data) {
+        const line = document.querySelector(".lines .current");
+        if (data.stop) stops.push(line.getAttribute("d"));
+        super.postMessage(data);
+    }
+};
+"""
+
+
+def test_what_trains_stops_before_the_new_curve_is_drawn(reader):
+    reader.context.add_init_script(STOPS)
+    pin = lrlib.constant(1.5)
+    page = reader.open(
+        trained(lrlib.linear(0.5, 100), pins=[pin], steps=2000, seeds=16)
+    )
+    count = page.locator(".pending").first
+    expect(count).to_have_text(re.compile("^[1-9]"), timeout=PATIENCE)
+    before = curve(page)
+    slider(page, "initial_learning_rate").press("ArrowLeft")
+    page.wait_for_function("stops.length")
+    assert curve(page) != before
+    assert page.evaluate("stops[0]") == before
+
+
+MOVE = """slider => {
+    slider.value = slider.min;
+    slider.dispatchEvent(new Event("input"));
+    const kind = (part) => part.getAttribute("class");
+    return Array.from(document.querySelectorAll(".runs path, .bands path"), kind);
+}"""
+
+
+TYPE = """field => {
+    field.dispatchEvent(new Event("input"));
+    const parts = document.querySelectorAll(".runs path, .bands path");
+    return Array.from(parts, (part) => part.classList[1]);
+}"""
+
+
+def test_what_was_trained_before_fades_as_soon_as_a_slider_moves(reader):
+    page = reader.open(bold_and_cautious())
+    first = said(page, re.compile("linear"))
+    rate = slider(page, "initial_learning_rate")
+    assert rate.evaluate(MOVE) == ["pin-0", "current stale"] * 4
+    assert said(page, re.compile("linear")) != first
+    expect(page.locator(".stale")).to_have_count(0)
+    # Other settings are for all curves.
+    field(page, "batch size").evaluate("f => f.value = 17")
+    assert field(page, "batch size").evaluate(TYPE) == ["stale"] * 8
+
+
 def test_the_verdict_is_said_once(reader):
     reader.context.add_init_script("""
         window.texts = [];

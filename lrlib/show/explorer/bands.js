@@ -51,6 +51,13 @@ export class BandChart extends Chart {
 		this.plot.append(this.crosses);
 	}
 
+	/** Until the next `draw` the current curve, or all of them, are of the past. */
+	fade(all) {
+		for (const part of [...this.lines.children, ...this.bands.children]) {
+			if (all || part.classList.contains("current")) part.classList.add("stale");
+		}
+	}
+
 	/** Curves have `values`, `low` and `high`, one a step, and `lost`, steps of diverging. */
 	draw(curves, axis, named) {
 		super.draw(curves, axis, named);

@@ -321,8 +321,8 @@ class Explorer {
 	}
 
 	redraw() {
-		// Asking the page for it would lay the page out.
 		const { view, pins, params, schedule } = this.state;
+		// To ask the page for it would lay the page out.
 		const { width } = this;
 		if (!width) return; // not on the page yet; the size observer will call
 		for (const control of [...this.params, ...Object.values(this.view)]) control.refresh();

@@ -91,7 +91,8 @@ export class Training {
 		const { train, view } = this.host.state;
 		const { sweep, ...rest } = train;
 		const settings = JSON.stringify([view.steps, rest]);
-		if (settings !== this.settings) this.runs.clear();
+		const others = settings !== this.settings;
+		if (others) this.runs.clear();
 		if (this.runs.size > KEPT) this.runs.clear();
 		const keyed = curves.map((curve) => {
 			const { schedule, params, plateau } = curve;
@@ -101,6 +102,7 @@ export class Training {
 		if (key !== this.key) {
 			this.rest();
 			this.skip();
+			for (const chart of [this.loss, this.accuracy]) chart.fade(others);
 			this.problem = keyed.map((curve) => this.wrong(curve)).find(Boolean);
 			this.failed = null;
 			this.told = false;
