@@ -141,11 +141,21 @@ def site() -> Iterator[Site]:
         server.shutdown()
 
 
-# How many cells nbval compared ---------------------------------------------------
+# The order, and how many cells nbval compared ------------------------------------
+
+#: What takes longest goes first, so that no core waits for it at the end: the pages, for
+#: which the book is built meanwhile, then the notebooks, then what trains in pages.
+LONGEST = ("test_book.py", ".ipynb", "test_training_in_the_page.py", "test_explorer.py")
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.name
+    return next((i for i, end in enumerate(LONGEST) if name.endswith(end)), 99)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the notebook cells whose outputs nbval compares, and tests of pages."""
+    """Sort the files, and mark what nbval compares and what needs pages."""
+    items.sort(key=_turn)
     for item in items:
         if {"browser", "site", "fork"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("pages")
