@@ -53,7 +53,7 @@ $(BOOK): $(READY) $(SOURCES)
 		|| { cat $@.new; exit 1; }
 	@mv $@.new $@
 
-# What takes longest goes first, so that no core waits for it at the end.
+# A file's tests stay together, in the order that tests/conftest.py gives the files.
 test: $(TUNING) ## check everything: lrlib, the notebooks, the built pages
 	$(BIN)/pytest --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout 300 \
 		-n $(JOBS) --dist loadfile --no-loadscope-reorder -q \

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -141,6 +142,7 @@ class Sources:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+@functools.cache
 def code_of(source: str) -> str:
     """Return what Python reads in a source: no comment, no docstring.
 

@@ -93,22 +93,48 @@ def test_a_schedule_for_keras_is_pickled():
     assert float(copied(3)) == float(schedule(3))
 
 
-@pytest.mark.parametrize("decay_steps", [41, 47, 55])
-def test_stairs_drop_at_the_very_step_in_fit(decay_steps):
-    schedule = lrlib.step(1.0, decay_steps, 0.5)
+def rates_of_fit(schedule, steps):
+    """Return the rates that the updates of a compiled `fit` used."""
     dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((1,)), dense])
     # The gradient is -1 at each update: a weight is the sum of the rates.
-    model.compile(keras.optimizers.SGD(schedule.to_keras()), lambda y, out: -out)
-    weights = []
+    model.compile(keras.optimizers.SGD(schedule), lambda y, out: -out)
+    weights = [0.0]
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             weights.append(dense.kernel.numpy().item())
 
-    data = np.ones((decay_steps + 2, 1))
+    data = np.ones((steps, 1))
     model.fit(data, data, 1, verbose=0, callbacks=[Watch()])
-    np.testing.assert_allclose(weights, np.cumsum(schedule(range(len(data)))))
+    return np.diff(weights)
+
+
+#: Schedules whose jump comes an update late or early where a compiler multiplies by the
+#: reciprocal of a length, each with the step of that jump.
+JUMPING = {
+    "step 41": (lrlib.step(1.0, 41, 0.5), 41),
+    "step 55": (lrlib.step(1.0, 55, 0.5), 55),
+    "restarts 47": (lrlib.cosine_restarts(1.0, 47, t_mul=1.0), 47),
+    "restarts 660": (lrlib.cosine_restarts(1.0, 660, t_mul=1.0), 660),
+    "growing restarts 61": (lrlib.cosine_restarts(1.0, 61), 183),
+    "cycle 7": (lrlib.polynomial(1.0, 7, 0.0, cycle=True), 21),
+}
+
+
+@pytest.mark.parametrize("name", JUMPING)
+def test_it_jumps_at_the_very_step_in_fit_and_keras_own_class_does_not(name):
+    schedule, step = JUMPING[name]
+    steps = step + 2
+    used = rates_of_fit(schedule.to_keras(), steps)
+    np.testing.assert_allclose(used, schedule(range(steps)), atol=1e-4)
+
+    text = {}
+    code = schedule.code("keras")
+    assert "Compiled, as fit does it, Keras" in code
+    exec(compile(code, "<keras>", "exec"), text)
+    off = abs(rates_of_fit(text["schedule"], steps) - schedule(range(steps)))
+    assert list(np.flatnonzero(off > 0.1)) == [step]
 
 
 def test_formula_schedule_refuses_what_is_none():

@@ -162,10 +162,21 @@ def test_a_floor_that_would_be_0_is_written_as_0():
     assert "eta_min=0.3 * 0.1" in lrlib.cosine(alpha=0.3).code("pytorch")
 
 
-def test_keras_own_staircase_comes_with_a_warning():
-    text = lrlib.step(0.1, 41, 0.5).code("keras")
-    assert "staircase=True" in text
-    assert "one update late" in text
+@pytest.mark.parametrize(
+    ("schedule", "call", "warning"),
+    [
+        (lrlib.step(0.1, 41, 0.5), "staircase=True", "one update late"),
+        (lrlib.cosine_restarts(0.1, 41), "CosineDecayRestarts(", "one update late"),
+        (lrlib.polynomial(0.1, 7, cycle=True), "cycle=True", "one update early"),
+    ],
+)
+def test_keras_own_class_comes_with_a_warning_where_fit_moves_a_jump(
+    schedule, call, warning
+):
+    text = schedule.code("keras")
+    assert call in text
+    assert warning in text
+    assert "one update" not in lrlib.polynomial(0.1, 7).code("keras")
 
 
 def test_a_keras_class_from_a_text_is_saved_and_loaded():

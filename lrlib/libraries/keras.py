@@ -99,8 +99,10 @@ class FormulaSchedule(keras_schedules.LearningRateSchedule):
 def to_keras(schedule: Schedule) -> keras_schedules.LearningRateSchedule:
     """Return Keras's own class where that makes the curve, else a `FormulaSchedule`.
 
-    Keras's staircase doesn't: compiled, it drops one update late for some lengths (41,
-    47, 55), because the compiler multiplies by 1/41.
+    Where Keras rounds down to a whole number of lengths it doesn't: compiled, its
+    staircase drops and its cosine restarts one update late for some lengths (41, 47,
+    55), because the compiler multiplies by 1/41. Its `PolynomialDecay(cycle=True)`
+    begins a cycle too early for others (7, 14, 15).
     """
     from lrlib.libraries import names  # noqa: F401, which fills the table
     from lrlib.libraries.inverse import term, ways

@@ -44,6 +44,17 @@ ROWS = (
         "end_learning_rate=0.0001, power=1.0, cycle=False, name='')",
         "polynomial"
         "(initial_learning_rate, decay_steps, end_learning_rate, power, cycle)",
+        form(
+            "polynomial"
+            "(initial_learning_rate, decay_steps, end_learning_rate, power, False)",
+        ),
+        form(
+            "polynomial"
+            "(initial_learning_rate, decay_steps, end_learning_rate, power, True)",
+            "cycle=True",
+            "Compiled, as fit does it, Keras starts a cycle one update early for some "
+            "decay_steps (7, 14, 15, ...).",
+        ),
     ),
     row(
         "CosineDecay(initial_learning_rate, decay_steps, alpha=0.0, name='', "
@@ -59,6 +70,8 @@ ROWS = (
         "m_mul=1.0, alpha=0.0, name='')",
         "cosine_restarts"
         "(initial_learning_rate, first_decay_steps, t_mul, m_mul, alpha)",
+        note="Compiled, as fit does it, Keras restarts one update late for some "
+        "first_decay_steps (41, 47, 55, ...).",
     ),
 )
 

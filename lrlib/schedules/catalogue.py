@@ -55,6 +55,7 @@ def constant(t: Any, initial_learning_rate: RateOrZero = 0.01) -> Any:
     What an optimizer does when it is given a number. The one to beat: no schedule is
     worth its parameters if it does not.
 
+    Source: Bottou, Curtis and Nocedal, 2018, arXiv:1606.04838, section 4
     Keras: a number
     PyTorch: a number
     optax: `constant_schedule`
@@ -94,6 +95,7 @@ def exponential(
     It never ends. The form η₀·exp(-kt) is this one with decay_rate = exp(-k) and
     decay_steps = 1. Needs no length of training, but soon trains no more.
 
+    Source: Li, Zhuang and Orabona, 2021, arXiv:2002.05273
     Keras: `ExponentialDecay`
     PyTorch: `ExponentialLR`
     optax: `exponential_decay`
@@ -171,6 +173,7 @@ def step(
     The drop is at t = k·decay_steps itself. Each stair is a training of its own at a
     constant rate, which makes it easy to reason about.
 
+    Source: Ge et al., 2019, arXiv:1904.12838
     Keras: `ExponentialDecay` with `staircase=True`
     PyTorch: `StepLR`
     optax: `exponential_decay` with `staircase=True`
@@ -238,6 +241,7 @@ def piecewise_interpolate(
     stays. Any curve can be put together from these pieces; optax does so with its
     one-cycle schedules, and triangles and trapezoids are this with three values.
 
+    Source: the documentation of optax
     optax: `piecewise_interpolate_schedule`
     """
     points = zip((0, *boundaries), values, strict=True)
@@ -366,6 +370,7 @@ def cosine_exponent(
 
     `alpha` is a fraction of the initial rate.
 
+    Source: the documentation of optax, for the power
     optax: `cosine_decay_schedule` with `exponent`
     """
     progress = part("x", Min(t, decay_steps) / decay_steps)

@@ -565,9 +565,11 @@ class Schedule:
     def to_keras(self) -> Any:
         """Return a `keras.optimizers.schedules.LearningRateSchedule`.
 
-        Keras' own class where it has this schedule; otherwise
+        Keras' own class where it makes this curve in `fit`; otherwise
         `lrlib.libraries.keras.FormulaSchedule`, which computes the formula
-        and can be saved and loaded like Keras' own.
+        and can be saved and loaded like Keras' own. Keras has classes for `step`,
+        `cosine_restarts` and `polynomial(cycle=True)`, but when they're compiled, a
+        jump comes one update late or early for some lengths.
 
         >>> import lrlib
         >>> float(lrlib.linear(0.5, decay_steps=10).to_keras()(5))
