@@ -397,6 +397,9 @@ class Script extends Evaluator {
 		scope.names.set("parameters", new Map(scope.names));
 		scope.names.set("lr", lr);
 		try {
+			for (const [condition, sentence] of row.needed) {
+				if (!new Evaluator(this.library).value(condition, scope)) throw new Refused(sentence);
+			}
 			const made = new Evaluator(this.library).value(row.meaning, scope);
 			if (made instanceof Schedule || made instanceof Wave) return made;
 		} catch (error) {
