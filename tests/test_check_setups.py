@@ -3,6 +3,7 @@
 import inspect
 import os
 import random
+import warnings
 from pathlib import Path
 
 import check_book
@@ -145,6 +146,17 @@ def swapped(old, new):
     found = codes(checked(model))
     model.fit(X[:2], X[:2], batch_size=2, verbose=0)
     return found, abs(model.get_weights()[1][0])
+
+
+def test_LR101_is_not_said_of_the_parts_of_a_MultiOptimizer():
+    slow, fast = Adam(0.001), Adam(0.1)
+    parts = keras.optimizers.OptimizerMap(fast, {"dense.*/kernel": slow})
+    model = model_with(keras.optimizers.MultiOptimizer(parts))
+    report = lrlib.check(model, **RUN)
+    assert "LR101" not in [each.code for each in report.findings]
+    fit(model)
+    assert slow.built
+    assert fast.built
 
 
 def test_LR102_what_fit_has_compiled_is_what_moves_the_weights():
@@ -388,6 +400,51 @@ def test_LR104_a_schedule_and_ReduceLROnPlateau_raise_at_the_epoch_it_says():
     assert "LR104" not in codes(checked(model(), epochs=5, callbacks=[ours]))
 
 
+@pytest.mark.parametrize(
+    ("plateau", "run", "because"),
+    [
+        ({"monitor": "val_loss"}, {}, "while fit doesn't log 'val_loss'"),
+        ({"monitor": "loss", "min_lr": 0.5}, {}, "its min_lr=0.5 prevents"),
+        ({"monitor": "loss"}, {"initial_epoch": 2}, "4 epochs is too short"),
+    ],
+)
+def test_LR104_a_plateau_that_never_cuts_never_raises(plateau, run, because):
+    def given():
+        return [callbacks.ReduceLROnPlateau(**plateau, patience=2, min_delta=1e9)]
+
+    model = model_with(SGD(PolynomialDecay(0.01, 16, 0.0)))
+    report = checked(model, epochs=4, callbacks=given(), **run)
+    (found,) = (each for each in report.findings if each.code == "LR104")
+    assert found.severity == "suspicious"
+    assert because in found.text
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit(model, epochs=4, callbacks=given(), **run)
+
+
+def test_LR104_and_LR119_count_epochs_from_initial_epoch():
+    def given():
+        return [callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=1e9)]
+
+    def model():
+        return model_with(SGD(PolynomialDecay(0.01, 100, 0.0)))
+
+    report = checked(model(), epochs=6, initial_epoch=3, callbacks=given())
+    (found,) = (each for each in report.findings if each.code == "LR104")
+    assert (found.severity, "end of epoch 6" in found.text) == ("wrong", True)
+    fit(model(), epochs=5, initial_epoch=3, callbacks=given())
+    with pytest.raises(TypeError, match="not settable"):
+        fit(model(), epochs=6, initial_epoch=3, callbacks=given())
+
+    short = checked(model_with(SGD(0.1)), epochs=5, initial_epoch=3, callbacks=given())
+    assert codes(short) == ["LR119"]
+    rates = rates_of(model_with(SGD(0.1)), 5, initial_epoch=3, callbacks=given())
+    assert len(set(rates)) == 1
+    scheduler = callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    report = checked(model(), epochs=6, initial_epoch=3, callbacks=[scheduler])
+    assert any("at the beginning of epoch 4" in each.text for each in report.findings)
+
+
 def test_LR105_a_function_of_the_epoch_overwrites_the_plateaus_cuts():
     def given(function):
         plateau = callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=1e9)
@@ -430,6 +487,34 @@ def test_LR107_a_metric_that_fit_does_not_log():
     accuracy = [callbacks.EarlyStopping("val_accuracy", mode="max")]
     wrong = checked(model, callbacks=accuracy, validation_split=0.25)
     assert "LR107" in codes(wrong)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "raises"),
+    [
+        ("val_loss", "auto", False),
+        ("val_mae", "auto", False),
+        ("val_accuracy", "auto", True),
+        ("val_accuracy", "max", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["EarlyStopping", "ReduceLROnPlateau"])
+def test_LR107_says_whether_fit_raises(kind, monitor, mode, raises):
+    callback = getattr(callbacks, kind)(monitor, mode=mode)
+    model = model_with(SGD(0.5), metrics=["mae"])
+    (found,) = (
+        each
+        for each in checked(model, epochs=3, callbacks=[callback]).findings
+        if each.code == "LR107"
+    )
+    if raises:
+        assert "fit raises a ValueError at the end of epoch 1" in found.text
+        with pytest.raises(ValueError, match="maximized or minimized"):
+            fit(model, epochs=3, callbacks=[callback])
+    else:
+        assert "so it never acts" in found.text
+        with pytest.warns(UserWarning, match=monitor):
+            fit(model, epochs=3, callbacks=[callback])
 
 
 class PerBatch(callbacks.Callback):

@@ -68,7 +68,8 @@ ABOUT: dict[str, About] = {
         "a metric that fit won't log",
         ("wrong",),
         "val-loss-missing",
-        "{callback} monitors {monitor!r}, which fit won't log: it logs {logged}.",
+        "{callback} monitors {monitor!r}, which fit won't log, {so}: fit logs "
+        "{logged}.",
         "{advice}",
     ),
     "LR108": About(
@@ -162,7 +163,7 @@ ABOUT: dict[str, About] = {
         ("suspicious",),
         "plateau-never",
         "{callback} can cut at the end of epoch {earliest} at the earliest, and the "
-        "run has {epochs} epochs.",
+        "run has {epochs}.",
         "Give a smaller patience.",
     ),
     "LR120": About(
