@@ -5,6 +5,7 @@ import os
 import random
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import check_book
 import keras
@@ -150,7 +151,7 @@ def swapped(old, new):
 
 def test_LR101_is_not_said_of_the_parts_of_a_MultiOptimizer():
     slow, fast = Adam(0.001), Adam(0.1)
-    parts = keras.optimizers.OptimizerMap(fast, {"dense.*/kernel": slow})
+    parts = keras.optimizers.OptimizerMap(fast, {".*/kernel": slow})
     model = model_with(keras.optimizers.MultiOptimizer(parts))
     report = lrlib.check(model, **RUN)
     assert "LR101" not in [each.code for each in report.findings]
@@ -369,6 +370,59 @@ def test_LR121_an_if_on_the_step_fails_in_fit():
     with pytest.raises(Exception, match="symbolic"):
         fit(model)
     assert "LR121" not in codes(checked(model_with(SGD(Plain()))))
+
+
+def test_LR121_says_what_fit_gives_a_function():
+    def fix_of(report):
+        (fix,) = (each.fix for each in report.findings if each.code == "LR121")
+        return fix
+
+    def with_rate(epoch, rate, other):
+        return rate
+
+    scheduler = [callbacks.LearningRateScheduler(with_rate)]
+    model = model_with(SGD(0.5))
+    report = checked(model, callbacks=scheduler)
+    assert fix_of(report) == "fit gives it the epoch, or the epoch and the rate."
+    with pytest.raises(TypeError, match="positional argument"):
+        fit(model, callbacks=scheduler)
+
+    model = model_with(SGD(lambda step: 0.5))
+    assert fix_of(checked(model)) == "fit gives it no argument."
+    with pytest.raises(TypeError, match="positional argument"):
+        fit(model)
+
+    def listed(epoch):
+        return [0.5, 0.25][epoch]
+
+    scheduler = [callbacks.LearningRateScheduler(listed)]
+    model = model_with(SGD(0.5))
+    report = checked(model, epochs=3, callbacks=scheduler)
+    assert fix_of(report) == "Return a float for every epoch from 0 to 2."
+    with pytest.raises(IndexError):
+        fit(model, 3, callbacks=scheduler)
+    assert "LR121" not in codes(checked(model, epochs=2, callbacks=scheduler))
+
+
+def test_LR126_a_key_of_a_MultiOptimizer_that_matches_no_weights():
+    def built(key):
+        slow, fast = SGD(0.001, name="slow"), SGD(0.1, name="fast")
+        parts = keras.optimizers.OptimizerMap(slow, {key: fast})
+        inputs = keras.Input([1])
+        model = keras.Model(inputs, keras.layers.Dense(1, name="head")(inputs))
+        model.compile(keras.optimizers.MultiOptimizer(parts), "mse")
+        report = checked(model)
+        assert not fast.built
+        fit(model)
+        return fast.built, report
+
+    trained, report = built("head")
+    assert not trained
+    (found,) = (each for each in report.findings if each.code == "LR126")
+    assert "fast trains nothing" in found.text
+    trained, report = built(found.fix.split("'")[1])
+    assert trained
+    assert "LR126" not in codes(report)
 
 
 # Callbacks -----------------------------------------------------------------------
@@ -753,12 +807,14 @@ def test_it_takes_what_fit_takes():
 # Over the book it is silent ----------------------------------------------------------
 
 
-def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch, capsys):
+def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch):
     schedules = {"good": lrlib.cosine(0.1, 100), "bad": lrlib.cosine(0.1, 5)}
     cells = {"good": False, "bad": False, "good, tagged": True, "bad, tagged": True}
     monkeypatch.setattr(check_book, "watched", lambda: cells)
     for source in cells:
-        watch, schedule = check_book.Watch({}), schedules[source.split(",")[0]]
+        failed = []
+        shell = SimpleNamespace(user_ns={}, showtraceback=failed.append)
+        watch, schedule = check_book.Watch(shell), schedules[source.split(",")[0]]
         watch.source = source
         run = {"samples": 640, "epochs": 5}
         if source == "bad":
@@ -767,8 +823,16 @@ def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch, capsys)
             continue
         watch.look(lambda check: check(schedule, **run), {})  # noqa: B023
         watch.after(None)
-        said = capsys.readouterr().out
-        assert bool(said) == (source == "good, tagged")
+        assert len(failed) == (source == "good, tagged")
+
+
+def test_a_fit_on_data_of_unknown_length_is_not_looked_at(monkeypatch):
+    monkeypatch.setattr(check_book, "watched", lambda: {"": False})
+    watch = check_book.Watch(SimpleNamespace(user_ns={}))
+    data = tf.data.Dataset.range(4).filter(lambda x: x > 1)
+    watch.look(lambda check: check(model_with("sgd"), x=data), {})
+    with pytest.raises(ValueError, match="epochs"):
+        watch.look(lambda check: check(model_with("sgd"), x=X, epochs=0), {})
 
 
 def test_the_kernels_of_the_tests_load_the_watch():

@@ -456,7 +456,8 @@ class Script extends Evaluator {
 		const { optimizers, optax } = this.data;
 		if (Object.hasOwn(optimizers.torch, name) || Object.hasOwn(optimizers.keras, name) || optax.includes(name)) return true;
 		const weights = node[2].some((each) => unparse(each).includes("param"));
-		return /^[A-Z]/.test(name) && node[3].some(([key]) => key === "lr") && weights;
+		const made = (/^[A-Z]/.test(name) && weights) || name === "create_optimizer_v2";
+		return made && node[3].some(([key]) => key === "lr");
 	}
 
 	ofOptimizer(name, node, scope) {

@@ -98,6 +98,16 @@ class Setup:
         return [each for i, each in enumerate(parts) if each not in parts[:i]]
 
     @property
+    def idle(self) -> list[Any]:
+        """The optimizers in a MultiOptimizer whose keys match no weights."""
+        choose = getattr(self.outer, "_optimizer_map", None)
+        if not isinstance(choose, keras.optimizers.OptimizerMap) or not self.model:
+            return []
+        used = [choose.default_optimizer, *map(choose, self.model.weights)]
+        idle = [o for o in self.outer.optimizers if not any(o is each for each in used)]
+        return idle if self.model.weights else []
+
+    @property
     def optimizer(self) -> Any:
         """The optimizer that holds the rate."""
         return unwrap(self.parts[self.part])
@@ -265,6 +275,10 @@ def _shown(value: Any) -> str:
 
 
 def _of_model(setup: Setup, run: Run) -> Iterator[Trouble]:
+    for each in setup.idle:
+        path = setup.model.weights[-1].path
+        layer = path.split("/")[-2] if "/" in path else path
+        yield "LR126", "suspicious", {"name": each.name, "paths": path, "layer": layer}
     yield from _of_default_optimizer(setup)
     yield from _of_compiled_step(setup)
     resumed, epochs = setup.resumed, run.epochs
