@@ -1234,4 +1234,367 @@ callback = tf.keras.callbacks.LearningRateScheduler(decayed)
 """,
         SMALL,
     ),
+    entry(
+        "why does my accuracy stop improving after epoch 1",
+        """
+import tensorflow as tf
+BATCH = 128
+N_TRAIN = 60000
+steps_per_epoch = N_TRAIN // BATCH
+lr = tf.keras.optimizers.schedules.CosineDecay(1e-3, decay_steps=steps_per_epoch, alpha=0.01)
+opt = tf.keras.optimizers.Adam(lr)
+model.compile(opt, loss="sparse_categorical_crossentropy")
+model.fit(x_train, y_train, epochs=12, batch_size=BATCH)
+""",
+        MNIST,
+        "LR001",
+    ),
+    entry(
+        "steps per epoch times epochs, right",
+        """
+BATCH = 128
+EPOCHS = 12
+steps = (60000 // BATCH + 1) * EPOCHS
+lr = tf.keras.optimizers.schedules.PolynomialDecay(1e-3, steps, end_learning_rate=1e-5, power=2.0)
+model.compile(tf.keras.optimizers.Adam(lr), loss="sparse_categorical_crossentropy")
+""",
+        MNIST,
+    ),
+    entry(
+        "restarts counted in epochs",
+        """
+lr_schedule = tf.keras.optimizers.schedules.CosineDecayRestarts(
+    initial_learning_rate=1e-2, first_decay_steps=10, t_mul=1.0, m_mul=1.0)
+opt = tf.keras.optimizers.SGD(lr_schedule, momentum=0.9)
+""",
+        CIFAR,
+    ),
+    entry(
+        "restarts that double and end in a cycle",
+        """
+first = 391 * 10
+lr_schedule = tf.keras.optimizers.schedules.CosineDecayRestarts(1e-2, first, t_mul=2.0, m_mul=0.9)
+""",
+        CIFAR,
+    ),
+    entry(
+        "inverse time decay from keras 2's decay",
+        """
+decay = 1e-6
+lr_schedule = tf.keras.optimizers.schedules.InverseTimeDecay(0.01, decay_steps=1, decay_rate=decay)
+""",
+        SMALL,
+        "LR003",
+    ),
+    entry(
+        "decay_rate above one",
+        """
+lr_schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, decay_steps=100, decay_rate=1.05)
+optimizer = keras.optimizers.Adam(lr_schedule)
+""",
+        SMALL,
+    ),
+    entry(
+        "decay_rate taken for a subtracted amount",
+        """
+lr_schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, decay_steps=100, decay_rate=0.0001)
+optimizer = keras.optimizers.Adam(lr_schedule)
+""",
+        SMALL,
+        "LR001",
+    ),
+    entry(
+        "warm-up by hand in LearningRateScheduler, good",
+        """
+def lr_fn(epoch):
+    if epoch < 5:
+        return 1e-4 + (1e-3 - 1e-4) * epoch / 5
+    return 1e-3 * 0.95 ** (epoch - 5)
+cb = tf.keras.callbacks.LearningRateScheduler(lr_fn, verbose=1)
+model.fit(x, y, epochs=20, callbacks=[cb])
+""",
+        SMALL,
+    ),
+    entry(
+        "the function counts batches but is called once an epoch",
+        """
+def schedule(epoch):
+    return 0.1 * 0.5 ** (epoch // 1000)
+cb = keras.callbacks.LearningRateScheduler(schedule)
+""",
+        SMALL,
+        "LR002",
+    ),
+    entry(
+        "a function whose rate goes up by mistake",
+        """
+def schedule(epoch):
+    if epoch < 10:
+        return 1e-4
+    return 1e-2
+cb = keras.callbacks.LearningRateScheduler(schedule)
+""",
+        SMALL,
+        "LR013",
+    ),
+    entry(
+        "LambdaLR linear that goes negative",
+        """
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_lambda=lambda epoch: 1 - epoch / 15)
+for epoch in range(20):
+    train(model)
+    scheduler.step()
+""",
+        SMALL,
+        "LR008",
+    ),
+    entry(
+        "LambdaLR 0.95**epoch per batch",
+        """
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_lambda=lambda e: 0.95 ** e)
+for epoch in range(20):
+    for x, y in loader:
+        loss = f(model(x), y)
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+""",
+        SMALL,
+        "LR001",
+    ),
+    entry(
+        "linear warm-up for ever",
+        """
+optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
+scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=5000)
+for epoch in range(20):
+    for batch in loader:
+        optimizer.step()
+        scheduler.step()
+""",
+        SMALL,
+        "LR005",
+    ),
+    entry(
+        "LinearLR down to a hundredth, good",
+        """
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.01, total_iters=20)
+for epoch in range(20):
+    for batch in loader:
+        optimizer.step()
+    scheduler.step()
+""",
+        SMALL,
+    ),
+    entry(
+        "warm restarts stepped by epoch fraction",
+        """
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=10, T_mult=2, eta_min=1e-5)
+for epoch in range(70):
+    train()
+    scheduler.step()
+""",
+        SMALL | {"epochs": 70},
+    ),
+    entry(
+        "cyclic in steps",
+        """
+optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+scheduler = torch.optim.lr_scheduler.CyclicLR(optimizer, base_lr=0.001, max_lr=0.01, step_size_up=200, mode="triangular2")
+for epoch in range(20):
+    for batch in loader:
+        optimizer.step()
+        scheduler.step()
+""",
+        SMALL,
+    ),
+    entry(
+        "HF cosine restarts good",
+        """
+optimizer = AdamW(model.parameters(), lr=5e-5)
+scheduler = get_cosine_with_hard_restarts_schedule_with_warmup(optimizer, num_warmup_steps=400, num_training_steps=4689, num_cycles=2)
+""",
+        TUNING,
+    ),
+    entry(
+        "HF warm-up ratio forgotten times",
+        """
+num_training_steps = 4689
+warmup_ratio = 0.1
+optimizer = AdamW(model.parameters(), lr=5e-5)
+scheduler = get_linear_schedule_with_warmup(optimizer, num_warmup_steps=warmup_ratio, num_training_steps=num_training_steps)
+""",
+        TUNING,
+    ),
+    entry(
+        "HF warm-up as most of it",
+        """
+optimizer = AdamW(model.parameters(), lr=5e-5)
+scheduler = get_linear_schedule_with_warmup(optimizer, num_warmup_steps=4000, num_training_steps=4689)
+""",
+        TUNING,
+        "LR023",
+    ),
+    entry(
+        "HF T5 constant",
+        """
+optimizer = Adafactor(model.parameters(), lr=1e-3, relative_step=False)
+lr_scheduler = get_constant_schedule_with_warmup(optimizer, num_warmup_steps=100)
+""",
+        TUNING,
+    ),
+    entry(
+        "optax with end past the run",
+        """
+total = 100 * 20
+sched = optax.warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=200, decay_steps=total * 10)
+tx = optax.adamw(sched)
+""",
+        SMALL,
+        "LR003",
+    ),
+    entry(
+        "optax join with boundary in epochs, jump",
+        """
+warm = optax.linear_schedule(0.0, 1e-4, 500)
+main = optax.cosine_decay_schedule(1e-2, 1500)
+sched = optax.join_schedules([warm, main], [500])
+""",
+        SMALL,
+        "LR013",
+    ),
+    entry(
+        "optax linear good",
+        """
+num_steps = 2000
+schedule = optax.linear_schedule(init_value=3e-4, end_value=0.0, transition_steps=num_steps)
+optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(), optax.scale_by_schedule(schedule), optax.scale(-1.0))
+""",
+        SMALL,
+    ),
+    entry(
+        "timm cosine with warm-up right",
+        """
+optimizer = create_optimizer_v2(model, opt="adamw", lr=1e-3, weight_decay=0.05)
+scheduler = CosineLRScheduler(optimizer, t_initial=200, lr_min=1e-6, warmup_t=5, warmup_lr_init=1e-6)
+for epoch in range(200):
+    train()
+    scheduler.step(epoch + 1)
+""",
+        CIFAR,
+    ),
+    entry(
+        "timm in updates while counting epochs",
+        """
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+scheduler = CosineLRScheduler(optimizer, t_initial=200 * 391, lr_min=1e-6, warmup_t=5 * 391, warmup_lr_init=1e-6)
+""",
+        CIFAR,
+        "LR005",
+    ),
+    entry(
+        "schedule, optimizer by name",
+        """
+lr_schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 1000, 0.9)
+sgd = keras.optimizers.SGD(learning_rate=lr_schedule)
+model.compile(optimizer="sgd", loss="mse")
+model.fit(x, y, epochs=20)
+""",
+        SMALL,
+        "LR124",
+        "LR003",
+    ),
+    entry(
+        "piecewise with strings of epochs multiplied",
+        """
+spe = 6400 // 64
+schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+    boundaries=[spe * 30, spe * 40], values=[1e-2, 1e-3, 1e-4])
+""",
+        SMALL,
+        "LR002",
+    ),
+    entry(
+        "piecewise one boundary late",
+        """
+spe = 100
+schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+    boundaries=[spe * 10, spe * 40], values=[1e-2, 1e-3, 1e-4])
+""",
+        SMALL,
+        "LR014",
+    ),
+    entry(
+        "my own LearningRateSchedule",
+        """
+class WarmUp(tf.keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, peak, warmup):
+        self.peak = peak
+        self.warmup = warmup
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        return self.peak * tf.minimum(step / self.warmup, tf.sqrt(self.warmup / (step + 1.0)))
+lr = WarmUp(1e-3, 200)
+opt = tf.keras.optimizers.Adam(lr)
+""",
+        SMALL,
+    ),
+    entry(
+        "transformer tutorial, 4000 warm-up steps in a short run",
+        """
+class CustomSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
+  def __init__(self, d_model, warmup_steps=4000):
+    super().__init__()
+    self.d_model = d_model
+    self.d_model = tf.cast(self.d_model, tf.float32)
+    self.warmup_steps = warmup_steps
+  def __call__(self, step):
+    step = tf.cast(step, dtype=tf.float32)
+    arg1 = tf.math.rsqrt(step)
+    arg2 = step * (self.warmup_steps ** -1.5)
+    return tf.math.rsqrt(self.d_model) * tf.math.minimum(arg1, arg2)
+learning_rate = CustomSchedule(128)
+optimizer = tf.keras.optimizers.Adam(learning_rate, beta_1=0.9, beta_2=0.98, epsilon=1e-9)
+""",
+        SMALL,
+        "LR005",
+    ),
+    entry(
+        "plateau beside a schedule without validation data",
+        """
+lr_schedule = keras.optimizers.schedules.CosineDecay(1e-3, 2000)
+opt = keras.optimizers.Adam(lr_schedule)
+model.compile(optimizer=opt, loss="mse")
+model.fit(x, y, epochs=20, callbacks=[keras.callbacks.ReduceLROnPlateau(patience=3)])
+""",
+        SMALL,
+        "LR104",
+    ),
+    entry(
+        "int division makes a decay of nothing",
+        """
+epochs = 20
+schedule = keras.optimizers.schedules.PolynomialDecay(0.1, decay_steps=epochs * (6400 // 64), end_learning_rate=0.1)
+""",
+        SMALL,
+    ),
+    entry(
+        "math in a lambda callback good",
+        """
+cb = keras.callbacks.LearningRateScheduler(lambda e: 0.5 * 0.1 * (1 + math.cos(math.pi * e / 20)))
+""",
+        SMALL,
+    ),
+    entry(
+        "cosine in lambda, half the run",
+        """
+cb = keras.callbacks.LearningRateScheduler(lambda epoch: 0.05 * (1 + math.cos(math.pi * epoch / 10)))
+""",
+        SMALL,
+        "LR011",
+    ),
 ]

@@ -11,8 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from random_schedules import examples, schedules
 
 import lrlib
 from lrlib import catalogue
@@ -346,53 +347,12 @@ PLAIN = {
 }
 
 
-# Parameters, drawn from what the annotations say --------------------------------------
-
-
-def numbers(kind):
-    """Any number that the slider of a `Number` can be at."""
-    low, high = kind.slider
-    if kind.whole:
-        return st.integers(int(low), max(60, 2 * int(low)))
-    if kind.log:
-        exponents = st.floats(math.log(low), math.log(high))
-        return exponents.map(lambda e: min(max(math.exp(e), low), high))
-    least = low + kind.gap
-    floats = st.floats(least, high, allow_subnormal=False)
-    return st.just(low) | floats if kind.gap else floats
-
-
-def values(kind):
-    if isinstance(kind, Number):
-        return numbers(kind)
-    if isinstance(kind, Choice):
-        return st.sampled_from(kind.options)
-    lists = st.lists(numbers(kind.each), min_size=3, max_size=3, unique=kind.increasing)
-    return lists.map(sorted) if kind.increasing else lists
-
-
-@st.composite
-def schedules(draw, name):
-    make = catalogue[name]
-    kinds = make.definition.kinds
-    params = {key: draw(values(kind)) for key, kind in kinds.items()}
-    if "boundaries" in params:
-        params["boundaries"] = params["boundaries"][:2]  # one less than values
-    return make(**params)
-
-
-def every_schedule(examples, but=()):
+def every_schedule(count, but=()):
     """Run a test on every schedule of the catalogue, with so many sets of numbers."""
 
     def decorate(test):
         @pytest.mark.parametrize("name", [n for n in catalogue if n not in but])
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
+        @examples(count)
         @given(data=st.data())
         def on_schedule(name, data):
             test(data.draw(schedules(name)))

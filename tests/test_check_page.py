@@ -171,6 +171,26 @@ def test_hostile_text_is_refused_at_once_with_a_sentence(page, name):
     assert found["ms"] < 100, found
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "LinearLR(0.0)",
+        "LinearLR(0.5, 1.5)",
+        "ConstantLR(1.5)",
+        "CosineAnnealingWarmRestarts(2.5)",
+        "OneCycleLR(1.0, total_steps=37.5)",
+        "OneCycleLR(1.0, 40, pct_start=1.2)",
+        "StepLR(2.5)",
+    ],
+)
+def test_what_PyTorch_refuses_it_refuses_in_the_same_words(page, call):
+    with pytest.raises((LookupError, ValueError)) as refused:
+        lrlib.check(f"{call}, lr=0.1", **RUN)
+    found = page.evaluate("(all) => read(...all)", [f"{call}, lr=0.1", RUN])
+    assert found["kind"] == "Refused"
+    assert found["error"] == str(refused.value)
+
+
 def test_the_parser_is_the_one_that_was_published():
     about = json.loads((STATIC / "vendored.json").read_text())
     source = (STATIC / about["file"]).read_bytes()

@@ -3,7 +3,9 @@
 import inspect
 import os
 import random
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import check_book
 import keras
@@ -145,6 +147,17 @@ def swapped(old, new):
     found = codes(checked(model))
     model.fit(X[:2], X[:2], batch_size=2, verbose=0)
     return found, abs(model.get_weights()[1][0])
+
+
+def test_LR101_is_not_said_of_the_parts_of_a_MultiOptimizer():
+    slow, fast = Adam(0.001), Adam(0.1)
+    parts = keras.optimizers.OptimizerMap(fast, {".*/kernel": slow})
+    model = model_with(keras.optimizers.MultiOptimizer(parts))
+    report = lrlib.check(model, **RUN)
+    assert "LR101" not in [each.code for each in report.findings]
+    fit(model)
+    assert slow.built
+    assert fast.built
 
 
 def test_LR102_what_fit_has_compiled_is_what_moves_the_weights():
@@ -359,6 +372,59 @@ def test_LR121_an_if_on_the_step_fails_in_fit():
     assert "LR121" not in codes(checked(model_with(SGD(Plain()))))
 
 
+def test_LR121_says_what_fit_gives_a_function():
+    def fix_of(report):
+        (fix,) = (each.fix for each in report.findings if each.code == "LR121")
+        return fix
+
+    def with_rate(epoch, rate, other):
+        return rate
+
+    scheduler = [callbacks.LearningRateScheduler(with_rate)]
+    model = model_with(SGD(0.5))
+    report = checked(model, callbacks=scheduler)
+    assert fix_of(report) == "fit gives it the epoch, or the epoch and the rate."
+    with pytest.raises(TypeError, match="positional argument"):
+        fit(model, callbacks=scheduler)
+
+    model = model_with(SGD(lambda step: 0.5))
+    assert fix_of(checked(model)) == "fit gives it no argument."
+    with pytest.raises(TypeError, match="positional argument"):
+        fit(model)
+
+    def listed(epoch):
+        return [0.5, 0.25][epoch]
+
+    scheduler = [callbacks.LearningRateScheduler(listed)]
+    model = model_with(SGD(0.5))
+    report = checked(model, epochs=3, callbacks=scheduler)
+    assert fix_of(report) == "Return a float for every epoch from 0 to 2."
+    with pytest.raises(IndexError):
+        fit(model, 3, callbacks=scheduler)
+    assert "LR121" not in codes(checked(model, epochs=2, callbacks=scheduler))
+
+
+def test_LR126_a_key_of_a_MultiOptimizer_that_matches_no_weights():
+    def built(key):
+        slow, fast = SGD(0.001, name="slow"), SGD(0.1, name="fast")
+        parts = keras.optimizers.OptimizerMap(slow, {key: fast})
+        inputs = keras.Input([1])
+        model = keras.Model(inputs, keras.layers.Dense(1, name="head")(inputs))
+        model.compile(keras.optimizers.MultiOptimizer(parts), "mse")
+        report = checked(model)
+        assert not fast.built
+        fit(model)
+        return fast.built, report
+
+    trained, report = built("head")
+    assert not trained
+    (found,) = (each for each in report.findings if each.code == "LR126")
+    assert "fast trains nothing" in found.text
+    trained, report = built(found.fix.split("'")[1])
+    assert trained
+    assert "LR126" not in codes(report)
+
+
 # Callbacks -----------------------------------------------------------------------
 
 
@@ -386,6 +452,51 @@ def test_LR104_a_schedule_and_ReduceLROnPlateau_raise_at_the_epoch_it_says():
         fit(model(), epochs=3, callbacks=[plateau()])
     ours = lrlib.Plateau("loss", patience=2)
     assert "LR104" not in codes(checked(model(), epochs=5, callbacks=[ours]))
+
+
+@pytest.mark.parametrize(
+    ("plateau", "run", "because"),
+    [
+        ({"monitor": "val_loss"}, {}, "while fit doesn't log 'val_loss'"),
+        ({"monitor": "loss", "min_lr": 0.5}, {}, "its min_lr=0.5 prevents"),
+        ({"monitor": "loss"}, {"initial_epoch": 2}, "4 epochs is too short"),
+    ],
+)
+def test_LR104_a_plateau_that_never_cuts_never_raises(plateau, run, because):
+    def given():
+        return [callbacks.ReduceLROnPlateau(**plateau, patience=2, min_delta=1e9)]
+
+    model = model_with(SGD(PolynomialDecay(0.01, 16, 0.0)))
+    report = checked(model, epochs=4, callbacks=given(), **run)
+    (found,) = (each for each in report.findings if each.code == "LR104")
+    assert found.severity == "suspicious"
+    assert because in found.text
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit(model, epochs=4, callbacks=given(), **run)
+
+
+def test_LR104_and_LR119_count_epochs_from_initial_epoch():
+    def given():
+        return [callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=1e9)]
+
+    def model():
+        return model_with(SGD(PolynomialDecay(0.01, 100, 0.0)))
+
+    report = checked(model(), epochs=6, initial_epoch=3, callbacks=given())
+    (found,) = (each for each in report.findings if each.code == "LR104")
+    assert (found.severity, "end of epoch 6" in found.text) == ("wrong", True)
+    fit(model(), epochs=5, initial_epoch=3, callbacks=given())
+    with pytest.raises(TypeError, match="not settable"):
+        fit(model(), epochs=6, initial_epoch=3, callbacks=given())
+
+    short = checked(model_with(SGD(0.1)), epochs=5, initial_epoch=3, callbacks=given())
+    assert codes(short) == ["LR119"]
+    rates = rates_of(model_with(SGD(0.1)), 5, initial_epoch=3, callbacks=given())
+    assert len(set(rates)) == 1
+    scheduler = callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    report = checked(model(), epochs=6, initial_epoch=3, callbacks=[scheduler])
+    assert any("at the beginning of epoch 4" in each.text for each in report.findings)
 
 
 def test_LR105_a_function_of_the_epoch_overwrites_the_plateaus_cuts():
@@ -430,6 +541,34 @@ def test_LR107_a_metric_that_fit_does_not_log():
     accuracy = [callbacks.EarlyStopping("val_accuracy", mode="max")]
     wrong = checked(model, callbacks=accuracy, validation_split=0.25)
     assert "LR107" in codes(wrong)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "raises"),
+    [
+        ("val_loss", "auto", False),
+        ("val_mae", "auto", False),
+        ("val_accuracy", "auto", True),
+        ("val_accuracy", "max", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["EarlyStopping", "ReduceLROnPlateau"])
+def test_LR107_says_whether_fit_raises(kind, monitor, mode, raises):
+    callback = getattr(callbacks, kind)(monitor, mode=mode)
+    model = model_with(SGD(0.5), metrics=["mae"])
+    (found,) = (
+        each
+        for each in checked(model, epochs=3, callbacks=[callback]).findings
+        if each.code == "LR107"
+    )
+    if raises:
+        assert "fit raises a ValueError at the end of epoch 1" in found.text
+        with pytest.raises(ValueError, match="maximized or minimized"):
+            fit(model, epochs=3, callbacks=[callback])
+    else:
+        assert "so it never acts" in found.text
+        with pytest.warns(UserWarning, match=monitor):
+            fit(model, epochs=3, callbacks=[callback])
 
 
 class PerBatch(callbacks.Callback):
@@ -667,12 +806,14 @@ def test_it_takes_what_fit_takes():
 # Over the book it is silent ----------------------------------------------------------
 
 
-def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch, capsys):
+def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch):
     schedules = {"good": lrlib.cosine(0.1, 100), "bad": lrlib.cosine(0.1, 5)}
     cells = {"good": False, "bad": False, "good, tagged": True, "bad, tagged": True}
     monkeypatch.setattr(check_book, "watched", lambda: cells)
     for source in cells:
-        watch, schedule = check_book.Watch({}), schedules[source.split(",")[0]]
+        failed = []
+        shell = SimpleNamespace(user_ns={}, showtraceback=failed.append)
+        watch, schedule = check_book.Watch(shell), schedules[source.split(",")[0]]
         watch.source = source
         run = {"samples": 640, "epochs": 5}
         if source == "bad":
@@ -681,8 +822,16 @@ def test_a_cell_fails_whose_tag_is_not_what_the_check_finds(monkeypatch, capsys)
             continue
         watch.look(lambda check: check(schedule, **run), {})  # noqa: B023
         watch.after(None)
-        said = capsys.readouterr().out
-        assert bool(said) == (source == "good, tagged")
+        assert len(failed) == (source == "good, tagged")
+
+
+def test_a_fit_on_data_of_unknown_length_is_not_looked_at(monkeypatch):
+    monkeypatch.setattr(check_book, "watched", lambda: {"": False})
+    watch = check_book.Watch(SimpleNamespace(user_ns={}))
+    data = tf.data.Dataset.range(4).filter(lambda x: x > 1)
+    watch.look(lambda check: check(model_with("sgd"), x=data), {})
+    with pytest.raises(ValueError, match="epochs"):
+        watch.look(lambda check: check(model_with("sgd"), x=X, epochs=0), {})
 
 
 def test_the_kernels_of_the_tests_load_the_watch():

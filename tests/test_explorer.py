@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from hypothesis import given
+from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
+from random_schedules import combined, examples, schedules
 
 import lrlib
 import lrlib.show.explorer
 from lrlib.schedules import formula
-from lrlib.schedules.kinds import Choice, Factor, Numbers, Rate
+from lrlib.schedules.kinds import Factor, Rate
 from lrlib.schedules.schedule import schedule
 from lrlib.show.explorer import _entry, bundle, training_files
 
@@ -139,59 +142,6 @@ def words(page: Page) -> str:
 # The formula in the browser ---------------------------------------------------
 
 
-def draw(rng: np.random.Generator, kind, low=None, high=None):
-    """A random value of a kind, from what its slider offers."""
-    if isinstance(kind, Choice):
-        return kind.options[rng.integers(len(kind.options))]
-    if isinstance(kind, Numbers):
-        return kind.each  # the caller draws each
-    low, high = kind.slider
-    if kind.span:
-        high = 300
-    if kind.log:
-        value = np.exp(rng.uniform(np.log(low or high * 1e-5), np.log(high)))
-    else:
-        value = rng.uniform(low, high)
-    return int(value) if kind.whole else float(value)
-
-
-def draw_schedule(rng: np.random.Generator, make):
-    """A schedule with random parameters, lists of random lengths, all choices."""
-    for _ in range(1000):
-        params, lengths = {}, int(rng.integers(1, 5))
-        for name, kind in make.definition.kinds.items():
-            if isinstance(kind, Numbers):
-                # One more where the default has: a value before the first boundary.
-                more = len(make.definition.defaults[name]) - min(
-                    len(value)
-                    for key, value in make.definition.defaults.items()
-                    if isinstance(make.definition.kinds[key], Numbers)
-                )
-                values = [draw(rng, kind.each) for _ in range(lengths + more)]
-                params[name] = sorted(values) if kind.increasing else values
-            else:
-                params[name] = draw(rng, kind)
-        try:
-            return make(**params)
-        except ValueError:  # the parameters do not go together
-            continue
-    raise AssertionError(f"no parameters found for {make.definition.name}")
-
-
-def combined(rng: np.random.Generator) -> list:
-    """Schedules made of schedules."""
-    a, b, c = (
-        draw_schedule(rng, lrlib.catalogue[name])
-        for name in ("cosine_restarts", "polynomial", "piecewise_constant")
-    )
-    return [
-        lrlib.join([a, b, c], [70, 190]),
-        lrlib.warmup(a, 25, start=0.01),
-        lrlib.cycle(lrlib.warmup(b, 7), 40),
-        lrlib.clip(a * 0.7 * b, 1e-4, 0.3),
-    ]
-
-
 @pytest.fixture(scope="module")
 def page_of_modules(browser: Browser):
     """A page without an explorer, for the functions that an explorer calls."""
@@ -226,36 +176,44 @@ def in_browser(page: Page, schedules, steps: int, views) -> list:
 VIEW = {"condition_number": 10.0, "noise": 1.0, "batch_size": 32}
 
 
-@pytest.mark.parametrize("name", [*lrlib.catalogue, "combined"])
-def test_the_browser_computes_what_numpy_computes(page_of_modules, name):
-    rng = np.random.default_rng(list(name.encode()))
-    if name == "combined":
-        schedules = [s for _ in range(10) for s in combined(rng)]
-    else:
-        schedules = [draw_schedule(rng, lrlib.catalogue[name]) for _ in range(40)]
-    views = [
-        {
-            "condition_number": float(10 ** rng.uniform(0, 4)),
-            "noise": float(10 ** rng.uniform(-2, 2)),
-            "batch_size": int(2 ** rng.integers(0, 12)),
-        }
-        for _ in schedules
-    ]
+VIEWS = st.fixed_dictionaries(
+    {
+        "condition_number": st.floats(0, 4).map(lambda x: 10.0**x),
+        "noise": st.floats(-2, 2).map(lambda x: 10.0**x),
+        "batch_size": st.integers(0, 11).map(lambda x: 2**x),
+    }
+)
+
+
+def compare_with_numpy(page: Page, schedules: list, view: dict) -> None:
     steps = 400
-    answers = in_browser(page_of_modules, schedules, steps, views)
-    for s, view, (rates, losses) in zip(schedules, views, answers, strict=True):
+    answers = in_browser(page, schedules, steps, [view] * len(schedules))
+    for s, (rates, losses) in zip(schedules, answers, strict=True):
         expected = s(np.arange(steps + 1))
         # Relative to the curve's peak: where a curve ends at 0 any rounding is
         # infinitely far from it.
         peak = np.abs(expected).max()
-        error = np.abs(np.array(rates) - expected).max() / peak
-        assert error < 1e-12, (s, error)
+        error = np.abs(np.array(rates) - expected).max()
+        assert error <= 1e-12 * peak, (s, error)
         np.testing.assert_allclose(
             np.array(losses, dtype=float),
             lrlib.simulate(s, steps, **view),
             rtol=1e-9,
             err_msg=repr(s),
         )
+
+
+@pytest.mark.parametrize("name", lrlib.catalogue)
+@examples(40)
+@given(data=st.data(), view=VIEWS)
+def test_the_browser_computes_what_numpy_computes(page_of_modules, name, data, view):
+    compare_with_numpy(page_of_modules, [data.draw(schedules(name))], view)
+
+
+@examples(10)
+@given(made=combined(), view=VIEWS)
+def test_the_browser_computes_what_is_made_of_schedules(page_of_modules, made, view):
+    compare_with_numpy(page_of_modules, made, view)
 
 
 def test_numbers_are_written_as_python_writes_them(page_of_modules):

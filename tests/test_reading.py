@@ -387,6 +387,35 @@ def test_values_are_numbers_for_expressions(values, error):
 
 
 @pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ("LinearLR(0.0)", "raises an error unless 0 < start_factor <= 1"),
+        ("LinearLR(0.5, 1.5)", "raises an error unless 0 <= end_factor <= 1"),
+        ("ConstantLR(1.5)", "raises an error unless 0 < factor <= 1"),
+        ("CosineAnnealingWarmRestarts(2.5)", "T_0 must be a whole number"),
+        ("OneCycleLR(1.0, total_steps=0.1 * 375)", "total_steps must be a whole"),
+        ("OneCycleLR(1.0, 40, pct_start=1.2)", "pct_start must be a float"),
+        ("StepLR(2.5)", "give a whole number"),
+    ],
+)
+def test_what_PyTorch_refuses_is_refused(call, sentence):
+    with pytest.raises((LookupError, ValueError), match=sentence):
+        lrlib.convert(f"{call}, lr=0.1")
+    made = call.replace("(", "(optimizer, ", 1)
+    with pytest.raises((LookupError, ValueError), match=sentence):
+        lrlib.convert(f"optimizer = SGD(p, lr=0.1)\nscheduler = {made}")
+
+
+def test_PyTorch_stops_a_line_at_the_last_whole_step():
+    warmup = lrlib.convert("LinearLR(0.5, total_iters=0.1 * 25), lr=0.1")
+    assert warmup(range(5)) == pytest.approx([0.05, 0.07, 0.09, 0.09, 0.09])
+    decay = lrlib.convert("PolynomialLR(2.5), lr=0.1")
+    assert decay(range(5)) == pytest.approx([0.1, 0.06, 0.02, 0.02, 0.02])
+    held = lrlib.convert("ConstantLR(0.5, total_iters=2.5), lr=0.1")
+    assert held(range(9)) == pytest.approx([0.05] * 9)
+
+
+@pytest.mark.parametrize(
     "call",
     [
         "CosineAnnealingWarmRestarts(opt, 10)",

@@ -56,6 +56,9 @@ def bound(row: Row, lr: Any, positional: list[Any], named: Mapping[str, Any]) ->
             raise ValueError("last_epoch: only a whole schedule can be converted")
         names = {k: boxed(v) for k, v in given.arguments.items()}
         names |= {"lr": lr, "parameters": dict(given.arguments)}
+        for needed, sentence in row.needed:
+            if not evaluated(needed, names):
+                raise Refused(sentence)
         made = evaluated(row.meaning, names)
         if not isinstance(made, Schedule | Wave):
             raise ValueError(f"its arguments make no schedule, {dict(named)}")
@@ -139,10 +142,10 @@ def check(name: str, value: Any, above: float = 0) -> None:
 
 
 @word
-def whole(value: Any) -> int:
+def whole(name: str, value: Any) -> int:
     """Return a whole number of at least 1, or refuse it."""
     if not isinstance(value, int) or value < 1:
-        raise ValueError(f"it must be a whole number of at least 1, got {value!r}")
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from sympy import And, Gt, Le
 
 from lrlib.libraries.arithmetic import Refused
 from lrlib.libraries.inverse import MORE, Way, plain, symbolic, ways
-from lrlib.libraries.meanings import Wave, m, missing, staircase
+from lrlib.libraries.meanings import Wave, after, line, m, missing, staircase, whole
 from lrlib.libraries.table import READ_ONLY, Library, form, row, word
 from lrlib.schedules import composition as c
 from lrlib.schedules.schedule import Schedule
@@ -23,17 +24,27 @@ LIBRARY = Library(
 )
 
 ROWS = (
-    row("StepLR(step_size, gamma=0.1)", "step(lr, step_size, gamma)"),
-    row("MultiStepLR(milestones, gamma=0.1)", "stairs(lr, milestones, gamma)"),
+    row(
+        "StepLR(step_size, gamma=0.1)",
+        "step(lr, period(step_size), gamma)",
+        form("step(lr, step_size, gamma)"),
+    ),
+    row(
+        "MultiStepLR(milestones, gamma=0.1)",
+        "stairs(lr, milestones, gamma)",
+        needs="lr >= 0",
+    ),
     row(
         "ConstantLR(factor=1/3, total_iters=5)",
         "torch_constant(lr, factor, total_iters)",
         form("constant(lr)", "factor=1.0"),
+        needs="0 < factor <= 1 and lr >= 0",
     ),
     row(
         "LinearLR(start_factor=1/3, end_factor=1.0, total_iters=5)",
-        "line(lr * start_factor, lr * end_factor, total_iters)",
+        "torch_line(lr * start_factor, lr * end_factor, total_iters)",
         form("linear(lr, total_iters, lr * end_factor)", "start_factor=1.0"),
+        needs="0 < start_factor <= 1 and 0 <= end_factor <= 1",
         when="end_factor <= 1",
     ),
     row(
@@ -43,7 +54,8 @@ ROWS = (
     ),
     row(
         "PolynomialLR(total_iters=5, power=1.0)",
-        "polynomial(lr, total_iters, 0.0, power)",
+        "torch_polynomial(lr, total_iters, power)",
+        form("polynomial(lr, total_iters, 0.0, power)"),
     ),
     row(
         "CosineAnnealingLR(T_max, eta_min=0.0)",
@@ -53,7 +65,8 @@ ROWS = (
     ),
     row(
         "CosineAnnealingWarmRestarts(T_0, T_mult=1, eta_min=0.0)",
-        "cosine_restarts(lr, T_0, whole(T_mult), 1.0, eta_min / lr)",
+        "cosine_restarts(lr, whole('T_0', T_0), whole('T_mult', T_mult), 1.0, "
+        "eta_min / lr)",
         form("cosine_restarts(lr, T_0, T_mult, 1.0, eta_min / lr)"),
         always="T_mult=int(T_mult)",
         when="floor(T_mult) == T_mult",
@@ -64,7 +77,7 @@ ROWS = (
         "base_momentum=0.85, max_momentum=0.95, div_factor=25.0, "
         "final_div_factor=1e4, three_phase=False)",
         "one_cycle(alone(max_lr), length(total_steps, epochs, steps_per_epoch), "
-        "pct_start, anneal_strategy, div_factor, final_div_factor, three_phase)",
+        "share(pct_start), anneal_strategy, div_factor, final_div_factor, three_phase)",
         form(
             "one_cycle(max_lr, total_steps, pct_start, anneal_strategy, div_factor, "
             "final_div_factor, three_phase)"
@@ -100,9 +113,38 @@ ROWS = (
 @word
 def torch_constant(lr: float, factor: float, steps: int) -> Schedule:
     """Return a fraction of the rate for some steps, then the rate."""
-    if factor == 1 or steps <= 0:  # without steps it never comes to an end
-        return m["constant"](lr * factor)
+    if factor == 1 or steps <= 0 or steps != math.floor(steps):
+        return m["constant"](lr * factor)  # that step never comes
     return staircase([steps - 1], [lr * factor, lr])
+
+
+@word
+def period(steps: float) -> float:
+    """Return StepLR's period: it looks for steps that are multiples of it."""
+    if isinstance(steps, float) and steps != math.floor(steps):
+        raise Refused(
+            f"StepLR cuts only at steps that are multiples of step_size; {steps} has "
+            "few of them: give a whole number"
+        )
+    return steps
+
+
+@word
+def torch_line(first: float, last: float, steps: float) -> Schedule:
+    """Return a line; one that takes 2.5 steps stops after the second."""
+    taken = math.floor(steps)
+    if taken == steps or steps <= 0:
+        return line(first, last, steps)
+    return line(first, first + (last - first) * taken / steps, taken)
+
+
+@word
+def torch_polynomial(lr: float, steps: float, power: float) -> Schedule:
+    """Return a polynomial; one that takes 2.5 steps stops after the second."""
+    decay, taken = m["polynomial"](lr, steps, 0.0, power), math.floor(steps)
+    if taken == steps:
+        return decay
+    return after(taken, decay, m["constant"](decay(taken)))
 
 
 @word
@@ -116,13 +158,21 @@ def alone(rate: Any) -> Any:
 
 
 @word
+def share(value: Any) -> float:
+    """Return a share that must be a float: PyTorch refuses even 0 and 1."""
+    if not isinstance(value, float) or not 0 <= value <= 1:
+        raise ValueError(f"pct_start must be a float in [0, 1], got {value!r}")
+    return value
+
+
+@word
 def length(total: Any, epochs: Any, steps_per_epoch: Any) -> Any:
     """Return total_steps of OneCycleLR, however it is given."""
     if total is not None:
-        return total
+        return whole("total_steps", total)
     if epochs is None or steps_per_epoch is None:
         raise ValueError("give total_steps, or epochs and steps_per_epoch")
-    return epochs * steps_per_epoch
+    return whole("epochs", epochs) * whole("steps_per_epoch", steps_per_epoch)
 
 
 @word

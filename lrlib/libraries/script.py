@@ -312,7 +312,8 @@ class Script(Reader):
             return True
         keywords = {k.arg for k in node.keywords}
         weights = any("param" in ast.unparse(a) for a in node.args)
-        return name[:1].isupper() and "lr" in keywords and weights
+        made = (name[:1].isupper() and weights) or name == "create_optimizer_v2"
+        return made and "lr" in keywords
 
     def of_optimizer(self, name: str, node: ast.Call, scope: Scope) -> Any:
         """Return an optimizer, with its rates or the schedule that it is given."""

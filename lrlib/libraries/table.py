@@ -119,6 +119,7 @@ class Row:
         forms: what it is written for; without any, that follows from the meaning.
         always: what is always given, though no schedule depends on it.
         lr: the rate that is written for an optimizer whose scheduler sets it.
+        needs: the conditions without which the library raises an error, joined by and.
         when: the condition under which the library makes exactly this curve.
         until: the last step up to which it does.
         note: what happens then, or what else is to be known.
@@ -131,6 +132,7 @@ class Row:
     forms: tuple[Form, ...] = ()
     always: str = ""
     lr: str = "lr"
+    needs: str = ""
     when: str = "True"
     until: str = ""
     note: str = ""
@@ -142,6 +144,16 @@ class Row:
         nodes = ast.walk(self.meaning)
         names = {node.id for node in nodes if isinstance(node, ast.Name)}
         return names | set(self.signature.parameters if "parameters" in names else ())
+
+    @property
+    def needed(self) -> list[tuple[ast.expr, str]]:
+        """What the library needs: each condition, and the sentence where it fails."""
+        node = expression(self.needs) if self.needs else ast.BoolOp(ast.And(), [])
+        nodes = node.values if isinstance(node, ast.BoolOp) else [node]
+        return [
+            (each, f"{self.name} raises an error unless {ast.unparse(each)}")
+            for each in nodes
+        ]
 
 
 #: Every row, by library; `names` fills it.

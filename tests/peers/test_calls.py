@@ -21,9 +21,12 @@ StepLR(4, gamma=0.5), lr=1.0
 MultiStepLR([3, 6], 0.5), lr=1.0
 MultiStepLR(milestones=[0, 3, 3, 4], gamma=0.5), lr=1.0
 ConstantLR(factor=0.25, total_iters=4), lr=1.0
+ConstantLR(factor=0.25, total_iters=4.5), lr=1.0
 LinearLR(0.25, 1.0, 4), lr=1.0
+LinearLR(0.25, 1.0, 4.5), lr=1.0
 ExponentialLR(0.9), lr=1.0
 PolynomialLR(8, 2.0), lr=1.0
+PolynomialLR(6.5, 2.0), lr=1.0
 CosineAnnealingLR(8, 0.1), lr=1.0
 CosineAnnealingWarmRestarts(3, 2, 0.1), lr=1.0
 CosineAnnealingWarmRestarts(5), lr=1.0
@@ -106,6 +109,52 @@ def test_a_converted_call_makes_the_same_curve(golden):
         shown = [float(f"{rate:.5g}") if rate == rate else None for rate in rates]
         seen.append({"call": text, "rates": shown})
     golden("calls.json", seen)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ConstantLR(factor=1.5)",
+        "ConstantLR(factor=-0.1)",
+        "ConstantLR(factor=0.0, total_iters=3)",
+        "LinearLR(start_factor=0.0)",
+        "LinearLR(start_factor=1.5)",
+        "LinearLR(0.5, end_factor=1.5)",
+        "LinearLR(0.5, end_factor=-0.1)",
+        "PolynomialLR(4, power=-1)",
+        "StepLR(0)",
+        "CosineAnnealingLR(0)",
+        "CosineAnnealingWarmRestarts(2.5)",
+        "CosineAnnealingWarmRestarts(3.0)",
+        "CosineAnnealingWarmRestarts(3, T_mult=1.5)",
+        "OneCycleLR(1.0, total_steps=40.0)",
+        "OneCycleLR(1.0, epochs=4, steps_per_epoch=20 / 3)",
+        "OneCycleLR(1.0, epochs=2)",
+        "OneCycleLR(1.0, 40, pct_start=1)",
+        "OneCycleLR(1.0, 40, pct_start=1.2)",
+        "OneCycleLR(1.0, 40, anneal_strategy='cosine')",
+        "CyclicLR(0.1, 1.0, 0)",
+        "CyclicLR(0.1, 1.0, mode='cosine')",
+        "SequentialLR([StepLR(3)], [3])",
+        "ChainedScheduler([])",
+    ],
+)
+def test_convert_refuses_what_PyTorch_refuses(call):
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        lrlib.convert(f"{call}, lr=0.1")
+    try:
+        rates = of_call(f"{call}, lr=0.1", STEPS)
+    except (ArithmeticError, TypeError, ValueError):
+        return
+    assert np.isnan(rates[-1])  # it raises on the way
+
+
+@pytest.mark.parametrize("call", ["ConstantLR(0.5)", "MultiStepLR([3])", "StepLR(3)"])
+def test_convert_refuses_a_rate_that_PyTorch_refuses(call):
+    with pytest.raises((LookupError, ValueError)):
+        lrlib.convert(f"{call}, lr=-0.1")
+    with pytest.raises(ValueError, match="Invalid learning rate"):
+        of_call(f"{call}, lr=-0.1", STEPS)
 
 
 class Code(str):

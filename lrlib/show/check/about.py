@@ -68,7 +68,8 @@ ABOUT: dict[str, About] = {
         "a metric that fit won't log",
         ("wrong",),
         "val-loss-missing",
-        "{callback} monitors {monitor!r}, which fit won't log: it logs {logged}.",
+        "{callback} monitors {monitor!r}, which fit won't log, {so}: fit logs "
+        "{logged}.",
         "{advice}",
     ),
     "LR108": About(
@@ -162,7 +163,7 @@ ABOUT: dict[str, About] = {
         ("suspicious",),
         "plateau-never",
         "{callback} can cut at the end of epoch {earliest} at the earliest, and the "
-        "run has {epochs} epochs.",
+        "run has {epochs}.",
         "Give a smaller patience.",
     ),
     "LR120": About(
@@ -178,7 +179,7 @@ ABOUT: dict[str, About] = {
         ("wrong",),
         "symbolic-bool",
         "{name} fails where fit calls it: {error}",
-        "Compute with keras.ops from a step that is cast to a float, without if.",
+        "{advice}",
     ),
     "LR122": About(
         "a staircase that drops late",
@@ -210,6 +211,14 @@ ABOUT: dict[str, About] = {
         "{name} is called once, when fit compiles its training step, and the rate "
         "stays what it was then.",
         "For a rate that changes, use a schedule.",
+    ),
+    "LR126": About(
+        "an optimizer that gets no weights",
+        ("suspicious",),
+        "multioptimizer-key",
+        "In the MultiOptimizer, {name} trains nothing: its key matches none of the "
+        "model's weights, which are called {paths}, for example.",
+        "Write a key that matches the whole path, such as '.*{layer}/.*'.",
     ),
     "LR201": About(
         "an unusual size",

@@ -112,6 +112,7 @@ def data() -> dict[str, Any]:
                 for p in row.signature.parameters.values()
             ],
             "meaning": expression(row.meaning),
+            "needed": [[expression(node), words] for node, words in row.needed],
             "uses": sorted(row.uses),
             "python_only": bool(row.uses & _PYTHON_ONLY),
             "calls": {n: modules.reference(table.WORDS[n]) for n in used},

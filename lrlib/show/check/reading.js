@@ -397,6 +397,9 @@ class Script extends Evaluator {
 		scope.names.set("parameters", new Map(scope.names));
 		scope.names.set("lr", lr);
 		try {
+			for (const [condition, sentence] of row.needed) {
+				if (!new Evaluator(this.library).value(condition, scope)) throw new Refused(sentence);
+			}
 			const made = new Evaluator(this.library).value(row.meaning, scope);
 			if (made instanceof Schedule || made instanceof Wave) return made;
 		} catch (error) {
@@ -453,7 +456,8 @@ class Script extends Evaluator {
 		const { optimizers, optax } = this.data;
 		if (Object.hasOwn(optimizers.torch, name) || Object.hasOwn(optimizers.keras, name) || optax.includes(name)) return true;
 		const weights = node[2].some((each) => unparse(each).includes("param"));
-		return /^[A-Z]/.test(name) && node[3].some(([key]) => key === "lr") && weights;
+		const made = (/^[A-Z]/.test(name) && weights) || name === "create_optimizer_v2";
+		return made && node[3].some(([key]) => key === "lr");
 	}
 
 	ofOptimizer(name, node, scope) {

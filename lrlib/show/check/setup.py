@@ -98,6 +98,16 @@ class Setup:
         return [each for i, each in enumerate(parts) if each not in parts[:i]]
 
     @property
+    def idle(self) -> list[Any]:
+        """The optimizers in a MultiOptimizer whose keys match no weights."""
+        choose = getattr(self.outer, "_optimizer_map", None)
+        if not isinstance(choose, keras.optimizers.OptimizerMap) or not self.model:
+            return []
+        used = [choose.default_optimizer, *map(choose, self.model.weights)]
+        idle = [o for o in self.outer.optimizers if not any(o is each for each in used)]
+        return idle if self.model.weights else []
+
+    @property
     def optimizer(self) -> Any:
         """The optimizer that holds the rate."""
         return unwrap(self.parts[self.part])
@@ -111,6 +121,11 @@ class Setup:
     def count(self) -> int:
         """How many batches the optimizer has seen."""
         return inside.batches_seen(self.optimizer)
+
+    @property
+    def resumed(self) -> int:
+        """How many epochs were trained before."""
+        return int(self.fit.get("initial_epoch") or 0)
 
     @property
     def callbacks(self) -> list[Any]:
@@ -166,7 +181,7 @@ def troubles(setup: Setup, run: Run, made: Curve, highest: float) -> Iterator[Tr
     yield from _of_optimizer(setup, run, made, highest)
     if setup.model is not None:
         yield from _of_model(setup, run)
-    yield from _of_callbacks(setup, run)
+    yield from _of_callbacks(setup, run, rates)
     yield from _of_size(setup, rates)
 
 
@@ -213,7 +228,7 @@ def _of_optimizer(
         yield "LR114", "note", {}
     if scheduled and (late := _late_staircase(setup.source, run.updates)) is not None:
         yield "LR122", "note", {"step": f"{late:,}"}
-    resumed = int(setup.fit.get("initial_epoch") or 0)
+    resumed = setup.resumed
     restores = setup.of(keras.callbacks.BackupAndRestore)
     varies = scheduled and not np.all(rates == rates[0])
     if setup.count and not resumed and scheduled and not restores:
@@ -260,9 +275,13 @@ def _shown(value: Any) -> str:
 
 
 def _of_model(setup: Setup, run: Run) -> Iterator[Trouble]:
+    for each in setup.idle:
+        path = setup.model.weights[-1].path
+        layer = path.split("/")[-2] if "/" in path else path
+        yield "LR126", "suspicious", {"name": each.name, "paths": path, "layer": layer}
     yield from _of_default_optimizer(setup)
     yield from _of_compiled_step(setup)
-    resumed, epochs = int(setup.fit.get("initial_epoch") or 0), run.epochs
+    resumed, epochs = setup.resumed, run.epochs
     if resumed and resumed >= epochs:
         yield "LR123", "wrong", {"epoch": resumed, "epochs": epochs}
 
@@ -276,6 +295,8 @@ def _of_default_optimizer(setup: Setup) -> Iterator[Trouble]:
         return
     if any(each is setup.outer for each in setup.names.values()):
         return  # who has it by a name has built it
+    if isinstance(setup.outer, keras.optimizers.MultiOptimizer):
+        return  # which no string makes
     others = {
         name: other
         for name, other in setup.names.items()
@@ -393,29 +414,15 @@ def _numbers_of_schedule(schedule: Any) -> set[float] | None:
 # The callbacks -----------------------------------------------------------------
 
 
-def _of_callbacks(setup: Setup, run: Run) -> Iterator[Trouble]:
+def _of_callbacks(setup: Setup, run: Run, rates: np.ndarray) -> Iterator[Trouble]:
     schedulers = setup.of(keras.callbacks.LearningRateScheduler)
-    every = setup.of(keras.callbacks.ReduceLROnPlateau)
-    plateaus = [p for p in every if not isinstance(p, Plateau)]
-    epochs, scheduled = run.epochs, is_schedule(setup.source)
-    if scheduled:
-        for each in schedulers[:1]:
-            yield "LR104", "wrong", {"callback": _called(each), "when": "in epoch 1"}
-        for each in plateaus[:1]:
-            earliest = max(each.patience, 1) + 1
-            reached = not epochs or earliest <= epochs
-            when = f"when it first cuts, at the end of epoch {earliest} at the earliest"
-            if not reached:
-                when += f" (the run has {epochs})"
-            severity = "wrong" if reached else "suspicious"
-            yield "LR104", severity, {"callback": _called(each), "when": when}
-        for each in filter(_sets_rate, setup.callbacks):
-            numbers = {"callback": _called(each), "when": "when it sets it"}
-            yield "LR104", "suspicious", numbers
+    plateaus = setup.of(keras.callbacks.ReduceLROnPlateau)
+    if scheduled := is_schedule(setup.source):
+        yield from _of_not_settable(setup, run, rates)
     else:
-        yield from _of_overwriting(schedulers, every)
-    for each in every:
-        yield from _of_plateau(setup, run, each, scheduled)
+        yield from _of_overwriting(schedulers, plateaus)
+    for each in plateaus:
+        yield from _of_plateau(setup, run, each, scheduled, float(rates.max()))
     yield from _of_monitors(setup)
     per_execution = getattr(setup.model, "steps_per_execution", 1) or 1
     if per_execution > 1:
@@ -430,6 +437,40 @@ def _of_callbacks(setup: Setup, run: Run) -> Iterator[Trouble]:
 
 def _called(callback: Any) -> str:
     return type(callback).__name__
+
+
+def _of_not_settable(setup: Setup, run: Run, rates: np.ndarray) -> Iterator[Trouble]:
+    """Say which callbacks can't set the rate of a schedule, and when they try to."""
+    schedulers = setup.of(keras.callbacks.LearningRateScheduler)
+    plateaus = setup.of(keras.callbacks.ReduceLROnPlateau)
+    for each in schedulers[:1]:
+        when = f"at the beginning of epoch {setup.resumed + 1}"
+        yield "LR104", "wrong", {"callback": _called(each), "when": when}
+    for each in [p for p in plateaus if not isinstance(p, Plateau)][:1]:
+        earliest, never = _earliest(setup, each), ""
+        if each in _unheard(setup)[1]:
+            never = f", which it can't while fit doesn't log {each.monitor!r}"
+        elif each.min_lr >= rates.max():
+            never = f", which its min_lr={rate(float(each.min_lr))} prevents"
+        elif run.epochs and earliest > run.epochs:
+            never = f", for which this run of {_epochs(run)} is too short"
+        when = f"when it first cuts, at the end of epoch {earliest} at the earliest"
+        numbers = {"callback": _called(each), "when": when}
+        if never:
+            numbers["when"] = f"as soon as it cuts{never}"
+        yield "LR104", "suspicious" if never else "wrong", numbers
+    for each in filter(_sets_rate, setup.callbacks):
+        numbers = {"callback": _called(each), "when": "when it sets it"}
+        yield "LR104", "suspicious", numbers
+
+
+def _epochs(run: Run) -> str:
+    return f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
+
+
+def _earliest(setup: Setup, plateau: Any) -> int:
+    """Return the first epoch, from 1, at whose end a plateau can cut the rate."""
+    return setup.resumed + max(plateau.patience, 1) + 1
 
 
 def _of_overwriting(schedulers: list[Any], plateaus: list[Any]) -> Iterator[Trouble]:
@@ -464,24 +505,22 @@ def _ignores_rate(function: Any) -> bool:
 
 
 def _of_plateau(
-    setup: Setup, run: Run, plateau: Any, scheduled: bool
+    setup: Setup, run: Run, plateau: Any, scheduled: bool, highest: float
 ) -> Iterator[Trouble]:
     name, epochs = _called(plateau), run.epochs
-    if not scheduled and not callable(setup.source):
-        now = number(setup.source)
-        if plateau.min_lr >= now:
-            numbers = {
-                "callback": name,
-                "floor": rate(float(plateau.min_lr)),
-                "rate": rate(now),
-            }
-            yield "LR118", "wrong", numbers
-    earliest = max(plateau.patience, 1) + 1
+    if not scheduled and not callable(setup.source) and plateau.min_lr >= highest:
+        numbers = {
+            "callback": name,
+            "floor": rate(float(plateau.min_lr)),
+            "rate": rate(highest),
+        }
+        yield "LR118", "wrong", numbers
+    earliest = _earliest(setup, plateau)
     if epochs and earliest > epochs and not scheduled:
         numbers = {
             "callback": name,
             "earliest": f"{earliest}",
-            "epochs": f"{epochs}",
+            "epochs": _epochs(run),
         }
         yield "LR119", "suspicious", numbers
     for stop in setup.of(keras.callbacks.EarlyStopping):
@@ -495,34 +534,35 @@ def _of_plateau(
             yield "LR106", "suspicious", numbers
 
 
-def _of_monitors(setup: Setup) -> Iterator[Trouble]:
-    if setup.model is None:
-        return
-    logged = _logged(setup)
+def _unheard(setup: Setup) -> tuple[list[str], list[Any]]:
+    """Return what fit will log, and the callbacks that wait for something else."""
+    logged = None if setup.model is None else _logged(setup)
+    if logged is None or any(map(_adds_to_logs, setup.callbacks)):
+        return [], []
     watching = (
         keras.callbacks.ReduceLROnPlateau,
         keras.callbacks.EarlyStopping,
         keras.callbacks.ModelCheckpoint,
     )
-    if logged is None or any(map(_adds_to_logs, setup.callbacks)):
-        return
-    for each in setup.of(watching):  # type: ignore[arg-type]
-        if each.monitor not in logged and getattr(each, "save_best_only", True):
-            bare = each.monitor.removeprefix("val_")
-            validates = any(name.startswith("val_") for name in logged)
-            advice = f"Monitor one of {', '.join(logged)}."
-            if each.monitor.startswith("val_") and bare in logged and not validates:
-                advice = "Give fit validation_data or validation_split."
-            yield (
-                "LR107",
-                "wrong",
-                {
-                    "callback": _called(each),
-                    "monitor": each.monitor,
-                    "logged": ", ".join(logged),
-                    "advice": advice,
-                },
-            )
+    every = [each for each in setup.callbacks if isinstance(each, watching)]
+    waiting = [each for each in every if getattr(each, "save_best_only", True)]
+    return logged, [each for each in waiting if each.monitor not in logged]
+
+
+def _of_monitors(setup: Setup) -> Iterator[Trouble]:
+    logged, unheard = _unheard(setup)
+    validates = any(name.startswith("val_") for name in logged)
+    for each in unheard:
+        bare = each.monitor.removeprefix("val_")
+        so, advice = "so it never acts", f"Monitor one of {', '.join(logged)}."
+        if getattr(each, "mode", "auto") == "auto" and bare not in logged:
+            # Keras looks for the direction of a metric before it looks for its value.
+            so = f"so fit raises a ValueError at the end of epoch {setup.resumed + 1}"
+        elif each.monitor.startswith("val_") and bare in logged and not validates:
+            advice = "Give fit validation_data or validation_split."
+        numbers = {"monitor": each.monitor, "logged": ", ".join(logged)}
+        numbers |= {"callback": _called(each), "so": so, "advice": advice}
+        yield "LR107", "wrong", numbers
 
 
 def _logged(setup: Setup) -> list[str] | None:

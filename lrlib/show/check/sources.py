@@ -140,9 +140,8 @@ def _sampled_keras(schedule: Any, n: int, start: int, call: dict[str, Any]) -> C
         try:
             rates = _in_one_graph(own, start + at)
         except Exception as error:
-            words = str(error).strip().splitlines()
-            about = f"{type(error).__name__}: {words[0] if words else ''}"[:200]
-            trouble = ("LR121", "wrong", {"name": _name(schedule), "error": about})
+            advice = "Compute with keras.ops from step, cast to a float, without if."
+            trouble = _failing(_name(schedule), error, "one argument, the step", advice)
             rates = _one_by_one(copied(schedule), start + at)
             return Curve(at, rates, None, call=call, troubles=[*troubles, trouble])
         try:
@@ -215,6 +214,17 @@ def _has_state(schedule: Any) -> bool:
 # Functions ---------------------------------------------------------------------
 
 
+def _failing(
+    name: str, error: Exception, takes: str, advice: str
+) -> tuple[str, str, dict[str, Any]]:
+    """Return what is said of a function that raises where fit calls it."""
+    words = str(error).strip().partition("\n")[0]
+    about = f"{type(error).__name__}: {words}"[:200]
+    if isinstance(error, TypeError) and "positional argument" in words:
+        advice = f"fit gives it {takes}."
+    return "LR121", "wrong", {"name": name, "error": about, "advice": advice}
+
+
 def of_rate_function(function: Callable[[], Any], n: int) -> Curve:
     """Return the curve of a function as an optimizer's rate: called without a step."""
     name = {"name": _name(function), "so": _ONCE}
@@ -227,7 +237,8 @@ def of_rate_function(function: Callable[[], Any], n: int) -> Curve:
         try:
             rates = [float(own()) for _ in range(3)]
         except Exception as error:
-            trouble = ("LR121", "wrong", {**name, "error": f"{error}"[:200]})
+            advice = "Return a float."
+            trouble = _failing(_name(function), error, "no argument", advice)
             return Curve(spread(n), np.zeros(len(spread(n))), None, troubles=[trouble])
     severity = "wrong" if len(set(rates)) > 1 else "note"
     curve = of_number(rates[0], n)
@@ -272,8 +283,9 @@ def _called(
             except TypeError:
                 value = function(epoch)
         except Exception as error:
-            about = f"{type(error).__name__}: {error}"[:200]
-            return rates, ("LR121", "wrong", {"name": name, "error": about})
+            advice = f"Return a float for every epoch from 0 to {epochs - 1:,}."
+            takes = "the epoch, or the epoch and the rate"
+            return rates, _failing(name, error, takes, advice)
         if not isinstance(value, float | np.float32 | np.float64):
             words = f"{shown(value)} in epoch {epoch}"
             return rates, ("LR120", "wrong", {"name": name, "value": words})
