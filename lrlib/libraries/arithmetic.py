@@ -70,7 +70,7 @@ def _number(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     if not is_number(value):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} isn't a number")
     if isinstance(value, int) and value.bit_length() > BITS:
         raise ValueError("a number of the text has too many digits")
     return value
@@ -91,11 +91,11 @@ def arithmetic(op: ast.operator | ast.unaryop, *values: Any) -> Any:
     if isinstance(op, ast.Pow):  # 9**9**9 would take for ever in whole numbers
         result = float(numbers[0]) ** float(numbers[1])
         if isinstance(result, complex):
-            raise ValueError(f"{values[0]} ** {values[1]} is no real number")
+            raise ValueError(f"{values[0]} ** {values[1]} isn't a real number")
         whole = all(isinstance(n, int) for n in numbers) and abs(result) < 2**53
         return int(result) if whole and numbers[1] >= 0 else result
     if type(op) not in _OPERATORS:
-        raise ValueError(f"{type(op).__name__} is no operation on numbers")
+        raise ValueError(f"{type(op).__name__} isn't an operation on numbers")
     return _number(_OPERATORS[type(op)](*numbers))
 
 

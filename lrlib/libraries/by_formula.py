@@ -31,9 +31,9 @@ def _expression(text: str) -> sympy.Expr:
             reader.longest = _LONGEST
             value = reader.value(node, Scope({"t": formula.t}))
     except (ArithmeticError, MemoryError, RecursionError, SyntaxError) as error:
-        raise ValueError(f"{text!r} is no formula: {error}") from None
+        raise ValueError(f"{text!r} isn't a formula: {error}") from None
     if isinstance(value, Open) or not isinstance(value, int | float | sympy.Basic):
-        raise ValueError(f"{text!r} is no formula of t in NumPy's functions")
+        raise ValueError(f"{text!r} isn't a formula of t in NumPy's functions")
     return exact(value)
 
 

@@ -81,7 +81,7 @@ def _one_call(script: Script, text: str) -> Made | None:
     if keywords:
         script.rate = script.value(keywords[0].value, script.top)
         if not isinstance(script.rate, Open) and not is_number(script.rate):
-            raise ValueError(f"{ast.unparse(keywords[0].value)} is no number")
+            raise ValueError(f"{ast.unparse(keywords[0].value)} isn't a number")
     made = script.value(call, script.top)
     return _as_made(made, call)
 
@@ -92,7 +92,7 @@ def _as_made(value: Any, node: ast.AST) -> Made:
     if isinstance(value, Open) and isinstance(node, ast.Call):
         name = ast.unparse(node.func).rpartition(".")[2]
         raise LookupError(f"no schedule that lrlib knows: {name}")
-    raise ValueError(f"{ast.unparse(node)!r} is no schedule")
+    raise ValueError(f"{ast.unparse(node)!r} isn't a schedule")
 
 
 def _whole(script: Script, module: ast.Module) -> Made:
@@ -161,7 +161,7 @@ def _checked(values: Any) -> dict[str, Any]:
         try:
             name = ast.unparse(ast.parse(key.strip(), mode="eval").body)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise ValueError(f"values: {key!r} is no expression") from None
+            raise ValueError(f"values: {key!r} isn't an expression") from None
         checked[name] = _plain(key, value)
     return checked
 

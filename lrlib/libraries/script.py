@@ -266,7 +266,7 @@ class Script(Reader):
             return of_rate(self.of_step(function, name), name)
         if len(arguments) == 2 and len(function.parameters) >= 1:
             return self.of_recursion(function, arguments[1].arg, name)
-        raise missing(f"{name} is no function of the step")
+        raise missing(f"{name} isn't a function of the step")
 
     def of_recursion(self, function: Function, rate: str, name: str) -> Made:
         """Return the schedule of f(epoch, rate), each rate made of the one before."""

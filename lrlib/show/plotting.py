@@ -56,7 +56,7 @@ def plot(
         raise TypeError("plot needs at least one schedule")
     if steps is None:
         if not all(isinstance(s, Schedule) for s in sources):
-            raise TypeError("steps is needed to draw what is no lrlib Schedule")
+            raise TypeError("steps is needed to draw what isn't an lrlib Schedule")
         steps = max(s.horizon for s in sources)
     if labels is None and len(sources) > 1:
         labels = [getattr(s, "name", type(s).__name__) for s in sources]

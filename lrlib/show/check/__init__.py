@@ -41,7 +41,7 @@ def check(
 ) -> Report:
     """Say what a schedule or a model's setup will do in a run, before it trains.
 
-    It trains nothing and changes nothing. How long the run is, say as `fit` is told:
+    It trains nothing and changes nothing. Say how long the run is as you do to `fit`:
     by `samples`, `batch_size` and `epochs`, by the data as `x=`, or by `steps`.
 
     Args:
@@ -166,7 +166,7 @@ def _run(
     steps: Any,
     fit: Mapping[str, Any],
 ) -> Run:
-    """Return the run, counted in updates, from what fit is told."""
+    """Return the run, counted in updates, from what fit is given."""
     resumed = check_whole("initial_epoch", fit.get("initial_epoch") or 0, low=0)
     if epochs is not None:
         epochs = check_whole("epochs", epochs, low=1)

@@ -79,7 +79,7 @@ export function allOpen(values) {
 function number(value) {
 	if (isTree(value)) return value;
 	if (typeof value === "boolean") return +value;
-	if (!isNumber(value)) refuse(`${shown(value)} is no number`);
+	if (!isNumber(value)) refuse(`${shown(value)} isn't a number`);
 	return value;
 }
 
@@ -111,13 +111,13 @@ export function operate(sign, left, right) {
 	const [a, b] = right === undefined ? [number(left)] : [number(left), number(right)];
 	if (b === undefined) {
 		if (sign === "+") return a;
-		if (sign !== "-") refuse(`${sign} is no operation on numbers`);
+		if (sign !== "-") refuse(`${sign} isn't an operation on numbers`);
 		return isTree(a) ? new Tree(["Mul", -1, a.node]) : -a;
 	}
 	if (isTree(a) || isTree(b)) {
 		if (sign === "-") return new Tree(["Add", nodeOf(a), ["Mul", -1, nodeOf(b)]]);
 		if (sign === "//") return new Tree(["floor", ["Div", nodeOf(a), nodeOf(b)]]);
-		if (!TREES[sign]) refuse(`${sign} is no operation on numbers`);
+		if (!TREES[sign]) refuse(`${sign} isn't an operation on numbers`);
 		return new Tree([TREES[sign], nodeOf(a), nodeOf(b)]);
 	}
 	switch (sign) {
@@ -135,10 +135,10 @@ export function operate(sign, left, right) {
 			return ((a % b) + b) % b;
 		case "**": {
 			const power = a ** b;
-			return Number.isNaN(power) ? refuse(`${a} ** ${b} is no real number`) : power;
+			return Number.isNaN(power) ? refuse(`${a} ** ${b} isn't a real number`) : power;
 		}
 	}
-	return refuse(`${sign} is no operation on numbers`);
+	return refuse(`${sign} isn't an operation on numbers`);
 }
 
 function ofSchedules(sign, left, right) {

@@ -100,7 +100,7 @@ class Script extends Evaluator {
 		if (other) throw new Refused(`only lr can stand after the call, not ${other[0]}`);
 		if (named.length) {
 			this.rate = this.value(named[0][1], this.top);
-			if (!(this.rate instanceof Open) && !isNumber(this.rate)) throw new Refused("lr is no number");
+			if (!(this.rate instanceof Open) && !isNumber(this.rate)) throw new Refused("lr isn't a number");
 		}
 		this.moved = true;
 		return this.finish(this.value(args[0], this.top));

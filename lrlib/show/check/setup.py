@@ -56,7 +56,9 @@ FIT = {
 def fit_arguments(given: Mapping[str, Any]) -> None:
     """Refuse what `fit` doesn't take."""
     if unknown := [name for name in given if name not in FIT]:
-        raise TypeError(f"check: {unknown[0]} is no argument of check or of model.fit")
+        raise TypeError(
+            f"check: {unknown[0]} is an argument of neither check nor model.fit"
+        )
 
 
 # The optimizer -----------------------------------------------------------------

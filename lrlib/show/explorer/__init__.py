@@ -117,7 +117,7 @@ def explore(
         The `Explorer`.
 
     Raises:
-        TypeError, ValueError: there is no schedule, one is none, or a setting is
+        TypeError, ValueError: no schedule is given, or something else is; a setting is
             unknown or out of range.
 
     >>> import lrlib
