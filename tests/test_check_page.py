@@ -252,6 +252,12 @@ def test_what_is_open_gets_a_field(tab):
     checker.get_by_label('cfg["lr"]').fill("0.1")
     checker.get_by_label("args.epochs").fill("10")
     expect(checker.locator(".findings")).to_contain_text("Nothing found")
+    # Another text has no need of them.
+    checker.get_by_label("Your lines").fill("CosineDecay(rate, args.epochs * 1875)")
+    expect(checker.get_by_label('cfg["lr"]')).to_have_count(0)
+    expect(checker.get_by_label("args.epochs")).to_have_value("10")
+    checker.get_by_role("button", name="it never decays").click()
+    expect(checker.get_by_label("args.epochs")).to_have_count(0)
 
 
 def test_what_it_can_not_read_it_says(tab):

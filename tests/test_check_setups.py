@@ -425,6 +425,20 @@ def test_LR126_a_key_of_a_MultiOptimizer_that_matches_no_weights():
     assert "LR126" not in codes(report)
 
 
+def test_LR125_a_rate_that_reads_what_changes_while_it_trains():
+    state = {"rate": 0.5}
+
+    class Lower(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            state["rate"] = 0.5**epoch
+
+    model = model_with(SGD(lambda: state["rate"]))
+    assert "LR125" in codes(checked(model, epochs=3, callbacks=[Lower()]))
+    assert set(rates_of(model, 3, callbacks=[Lower()])) == {1.0}
+    fixed = model_with(SGD(lambda: 0.5))
+    assert "LR125" in notes(checked(fixed))
+
+
 # Callbacks -----------------------------------------------------------------------
 
 

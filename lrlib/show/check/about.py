@@ -206,7 +206,7 @@ ABOUT: dict[str, About] = {
     ),
     "LR125": About(
         "a function as the rate",
-        ("note",),
+        ("suspicious", "note"),
         "frozen",
         "{name} is called once, when fit compiles its training step, and the rate "
         "stays what it was then.",

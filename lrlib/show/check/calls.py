@@ -60,6 +60,18 @@ def _inside(cell: types.CellType) -> Any:
     return copy.deepcopy(value)
 
 
+def reads_what_may_change(function: Callable[..., Any]) -> bool:
+    """Return whether a function reads a list, a dictionary or the like around it."""
+    if isinstance(function, types.MethodType):
+        return True
+    if not isinstance(function, types.FunctionType):
+        return False
+    around = [function.__globals__.get(name) for name in function.__code__.co_names]
+    around += [cell.cell_contents for cell in function.__closure__ or ()]
+    fixed = (types.ModuleType, types.FunctionType, type, int, float, str, type(None))
+    return any(not isinstance(each, fixed) for each in around)
+
+
 @contextmanager
 def same_random_state() -> Iterator[None]:
     """Leave Python's and NumPy's random numbers as they were."""

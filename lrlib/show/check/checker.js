@@ -32,6 +32,16 @@ function queryOf(hash) {
 	}
 }
 
+/** What the reader fills in, and which of it the text makes use of. */
+class Given extends Map {
+	used = new Set();
+
+	get(expression) {
+		if (this.has(expression)) this.used.add(expression);
+		return super.get(expression);
+	}
+}
+
 class Checker {
 	constructor(el, data, parser) {
 		Object.assign(this, { el, data, parser, values: new Map(), fields: new Map() });
@@ -75,7 +85,7 @@ class Checker {
 		this.inputs.get("batch_size").value = batch;
 		this.inputs.get("epochs").value = epochs;
 		this.unit.value = unit;
-		this.fields.clear();
+		this.ask([]);
 		this.update();
 	}
 
@@ -110,7 +120,7 @@ class Checker {
 	}
 
 	given() {
-		const values = new Map();
+		const values = new Given();
 		for (const [expression, { input }] of this.fields) {
 			const typed = input.value.trim();
 			if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(typed)) values.set(expression, Number(typed));
@@ -125,7 +135,7 @@ class Checker {
 			const numbers = this.numbers();
 			const values = this.given();
 			const found = check(this.text.value, this.data, this.parser, numbers, values, this.unit.value || null);
-			this.ask([...new Set([...values.keys(), ...found.missing])]);
+			this.ask([...new Set([...values.used, ...found.missing])]);
 			if (found.missing.length) throw new Refused(`the text leaves open: ${found.missing.join(", ")}. Fill in the fields above`);
 			this.result = found;
 			this.numbersNow = numbers;

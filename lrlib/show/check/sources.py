@@ -15,7 +15,12 @@ from lrlib.libraries.recursion import Unrolled
 from lrlib.schedules.kinds import shown
 from lrlib.schedules.schedule import Schedule
 from lrlib.show.check import texts
-from lrlib.show.check.calls import CannotCopy, copied, same_random_state
+from lrlib.show.check.calls import (
+    CannotCopy,
+    copied,
+    reads_what_may_change,
+    same_random_state,
+)
 from lrlib.show.check.features import CALL, Run, later_steps, lengths
 
 #: The most steps at which something is computed that takes one step at a time.
@@ -240,9 +245,12 @@ def of_rate_function(function: Callable[[], Any], n: int) -> Curve:
             advice = "Return a float."
             trouble = _failing(_name(function), error, "no argument", advice)
             return Curve(spread(n), np.zeros(len(spread(n))), None, troubles=[trouble])
-    severity = "wrong" if len(set(rates)) > 1 else "note"
     curve = of_number(rates[0], n)
-    curve.troubles.append(("LR115" if severity == "wrong" else "LR125", severity, name))
+    if len(set(rates)) > 1:
+        curve.troubles.append(("LR115", "wrong", name))
+    else:
+        severity = "suspicious" if reads_what_may_change(function) else "note"
+        curve.troubles.append(("LR125", severity, name))
     return curve
 
 
