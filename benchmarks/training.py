@@ -175,12 +175,14 @@ TENSORFLOWJS = """async ({ x, y, steps, batch, rate, runs }) => {
 }"""
 
 
-def explorer_page(page: Page, folder: Path, steps: int, seeds: int, pins: int) -> None:
+def explorer_page(
+    page: Page, folder: Path, steps: int, pins: int, **train: int
+) -> None:
     """Open a page from the disk that trains, and wait for its verdict."""
     explorer = lrlib.explore(
         lrlib.linear(RATE, steps),
         steps=steps,
-        train={"seeds": seeds},
+        train=train,
         pins=[lrlib.linear(RATE / (i + 2), steps) for i in range(pins)],
     )
     data, _ = explorer._repr_mimebundle_()
@@ -210,7 +212,7 @@ def measure_browser(folder: Path) -> dict[str, np.ndarray]:
         ours["module"] = f"data:text/javascript;base64,{network.decode()}"
         found["one run"] = np.array(page.evaluate(ONE_RUN, ours))[3:]
 
-        explorer_page(page, folder, STEPS, SEEDS, pins=1)
+        explorer_page(page, folder, STEPS, pins=1, seeds=SEEDS)
         page.wait_for_function("document.querySelector('.verdict').textContent")
         page.evaluate(WATCH, SEEDS)
         for i in range(20):
@@ -219,13 +221,13 @@ def measure_browser(folder: Path) -> dict[str, np.ndarray]:
         first, verdict = np.array(page.evaluate("seen")).T
         found["first curve"], found["verdict"] = first, verdict
 
-        # Long runs of many seeds: the workers never rest, but the hand does, so that
-        # the next notch comes while they train. Those that follow it at once, as a held
-        # key repeats, come before anything trains anew.
+        # Long runs of many seeds and large batches: the workers never rest, but the
+        # hand does, so that the next notch comes while they train. Those that follow
+        # it at once, as a held key repeats, come before anything trains anew.
         page.add_init_script(LISTEN)
-        explorer_page(page, folder, 2000, 16, pins=3)
+        explorer_page(page, folder, 2000, pins=3, seeds=16, batch_size=256)
         page.wait_for_function("document.querySelector('.runs .current')")
-        times = time_redraws(page, 320, rest=0.4)
+        times = time_redraws(page, 240, rest=0.4)
         busy = np.array(page.evaluate("busy"))[-len(times) :]
         assert busy.sum() >= len(times) // 4
         found["redraw"], found["redraw, key held"] = times[busy], times[~busy]
