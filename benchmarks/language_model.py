@@ -1,23 +1,27 @@
 """Train a small language model for the chapter of that name, and keep the results.
 
-    python benchmarks/language_model.py
+    python benchmarks/language_model.py [seconds]
 
 A post-LN Transformer of width 32 (30,657 weights) predicts the next character of 4,000
 windows of Shakespeare, 500 updates of 16 windows in two epochs; what is kept is its
 loss on 512 windows of the last tenth of the text, after 250 updates and after 500.
-AdamW, weight decay 0.1, five seeds: all schedules of a seed have the same start and the
-same batches, so that a cooldown branched from a trunk is a schedule that has been the
-trunk's up to there.
+AdamW, weight decay 0.1, eight seeds: all schedules of a seed have the same start and
+the same batches, so that a cooldown branched from a trunk is a schedule that has been
+the trunk's up to there. The same is done with a pre-LN model, with clipped gradients,
+and with other weight decays.
 
-Some six minutes of processor time, in two sittings: it writes what it has after the
-first, and goes on from there when started again. It ends with
-`benchmarks/results/language_model/`: the runs, and a digest of what made them.
+Some twenty minutes of processor time. It writes what it has after each group, makes no
+run again that is stored and was made by the same code at the same rates, and stops
+before a new group after so many seconds. `benchmarks/results/language_model/` has the
+runs, and a digest of what made them.
 """
 
 import hashlib
 import inspect
 import json
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -25,13 +29,15 @@ import numpy as np
 
 import lrlib
 from lrlib import shakespeare
+from lrlib.experiments import step
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
 from execute import code_of
 
 RESULTS = Path(__file__).parent / "results" / "language_model"
 WINDOWS, TEST, BATCH_SIZE, STEPS, WARMUP = 4000, 512, 16, 500, 50
-SEEDS = ((0, 1, 2), (3, 4))  # of one sitting each
+SEEDS = tuple(range(8))
+PEAKS = (0.01, 0.02, 0.04)
 #: The peak at which cooldowns and longer training are compared.
 PEAK = 0.02
 
@@ -42,8 +48,8 @@ def data():
     return (x[:WINDOWS], y[:WINDOWS]), (x_test[:TEST], y_test[:TEST])
 
 
-def model():
-    return lrlib.build_transformer(context=32, width=32)
+def model(pre_norm=False):
+    return lrlib.build_transformer(context=32, width=32, pre_norm=pre_norm)
 
 
 def warm(schedule):
@@ -89,11 +95,11 @@ def again(cooldown):
 
 
 HALF = cosine(PEAK, STEPS // 2)
-#: What runs: name → schedule.
+#: What AdamW trains: name → schedule.
 ENTRIES = {
-    **{f"linear {p:g}": linear(p) for p in (0.01, 0.02, 0.04)},
-    **{f"no warm-up {p:g}": linear(p, 0) for p in (0.01, 0.02, 0.04)},
-    **{f"cosine {p:g}": cosine(p) for p in (0.01, 0.02, 0.04)},
+    **{f"linear {p:g}": linear(p) for p in PEAKS},
+    **{f"no warm-up {p:g}": linear(p, 0) for p in PEAKS},
+    **{f"cosine {p:g}": cosine(p) for p in PEAKS},
     **{f"constant {p:g}": warm(lrlib.constant(p)) for p in (0.005, 0.01, 0.02)},
     **{f"cooldown {n}": wsd(n) for n in (50, 100, 200)},
     "cosine again": then(HALF, cosine(PEAK, STEPS // 2)),
@@ -103,46 +109,107 @@ ENTRIES = {
 }
 
 
-def adamw(schedule):
+def some(*names):
+    return {name: ENTRIES[name] for name in names}
+
+
+WARM_OR_NOT = some(
+    *(f"{kind} {p:g}" for p in PEAKS for kind in ("linear", "no warm-up"))
+)
+#: What runs: group → pre-LN or not, what AdamW is given besides its rate, schedules.
+#: A group's name comes before its schedules'; the groups are compiled apart.
+GROUPS = {
+    "": (False, {"weight_decay": 0.1}, ENTRIES),
+    "pre-LN ": (True, {"weight_decay": 0.1}, WARM_OR_NOT),
+    "clipped ": (
+        False,
+        {"weight_decay": 0.1, "global_clipnorm": 1.0},
+        some("linear 0.02", *(f"no warm-up {p:g}" for p in PEAKS)),
+    ),
+    **{
+        f"decay {decay:g} ": (
+            False,
+            {"weight_decay": decay},
+            some("linear 0.02", "constant 0.01"),
+        )
+        for decay in (0.0, 0.3, 1.0)
+    },
+}
+
+
+def adamw(schedule, settings):
     """Return a function that makes an optimizer with this schedule."""
-    return lambda: keras.optimizers.AdamW(schedule.to_keras(), weight_decay=0.1)
+    return lambda: keras.optimizers.AdamW(schedule.to_keras(), **settings)
 
 
-def run(seeds):
-    """Return a race of all entries, for some seeds."""
+def run(group, seeds):
+    """Return a race of a group's entries, for some seeds."""
+    pre_norm, settings, entries = GROUPS[group]
     return lrlib.race(
-        {name: adamw(s) for name, s in ENTRIES.items()},
+        {group + name: adamw(s, settings) for name, s in entries.items()},
         seeds,
         epochs=2,
         batch_size=BATCH_SIZE,
-        model=model,
+        model=partial(model, pre_norm),
         data=data,
         jit_compile=True,
     )
 
 
-def together(parts):
-    """Return races of the same entries with different seeds as one."""
-    first = parts[0]
-    whole = lrlib.RaceResult(
-        first.names,
-        tuple(seed for part in parts for seed in part.seeds),
-        first.epochs,
-        first.batch_size,
-        first.steps_per_epoch,
-    )
-    for name in ("loss", "test_loss", "test_accuracy", "finished", "diverged"):
-        arrays = [getattr(part, name) for part in parts]
-        setattr(whole, name, np.concatenate(arrays, axis=1))
-    whole.rates = first.rates
+def schedules():
+    """Return all that runs: the name of an entry → its schedule."""
+    return {g + name: s for g, (*_, e) in GROUPS.items() for name, s in e.items()}
+
+
+def add(whole, part, names):
+    """Copy what a race has measured of these entries into another race."""
+    for name in names:
+        i, k = part.names.index(name), whole.names.index(name)
+        whole.rates[k] = part.rates[i]
+        for j, seed in enumerate(part.seeds):
+            at = k, whole.seeds.index(seed)
+            for key in ("loss", "test_loss", "test_accuracy", "finished", "diverged"):
+                getattr(whole, key)[at] = getattr(part, key)[i, j]
+
+
+def stored():
+    """Return the runs that are there, if today's code at today's rates made them."""
+    todays = schedules()
+    whole = lrlib.RaceResult(tuple(todays), SEEDS, 2, BATCH_SIZE, WINDOWS // BATCH_SIZE)
+    if not (RESULTS / "record.json").exists():
+        return whole
+    record = json.loads((RESULTS / "record.json").read_text())["sha256"]
+    if {**record, **made_of()} != record:
+        return whole
+    part = lrlib.RaceResult.load(RESULTS / "runs.npz")
+    for name in set(part.names) & set(todays):
+        rates = todays[name](np.arange(STEPS))
+        if np.allclose(part[name]["rates"], rates, atol=1e-7):
+            add(whole, part, [name])
     return whole
 
 
+def save(whole):
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    whole.save(RESULTS / "runs.npz")
+    content = (RESULTS / "runs.npz").read_bytes()
+    digest = {**made_of(), "runs.npz": hashlib.sha256(content).hexdigest()}
+    (RESULTS / "record.json").write_text(
+        json.dumps({"sha256": digest}, indent=1) + "\n"
+    )
+
+
 def made_of():
-    """Return hashes of what makes the results: this script, the model, the text."""
+    """Return hashes of what makes a run, its rates apart: code, model, text."""
+    own = "\n".join(map(inspect.getsource, (data, model, adamw, run)))
+    settings = f"{WINDOWS, TEST, BATCH_SIZE, STEPS}"
     code = {
-        "benchmarks/language_model.py": Path(__file__).read_text(),
+        "benchmarks/language_model.py": f"{own}\n{settings}",
         "lrlib.build_transformer": inspect.getsource(lrlib.build_transformer),
+        "lrlib/experiments/step.py": inspect.getsource(step),
+        "lrlib/experiments/race.py": inspect.getsource(
+            sys.modules[lrlib.race.__module__]
+        ),
         "lrlib/shakespeare.py": Path(shakespeare.__file__).read_text(),
     }
     hashes = {
@@ -152,21 +219,21 @@ def made_of():
 
 
 def main():
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    paths = [RESULTS / f"seed-{seeds[0]}.npz" for seeds in SEEDS]
-    for path, seeds in zip(paths, SEEDS, strict=True):
-        if not path.exists():
-            run(seeds).save(path)
-            print(seeds, flush=True)
-    whole = together([lrlib.RaceResult.load(path) for path in paths])
-    whole.save(RESULTS / "runs.npz")
-    for path in paths:
-        path.unlink()
-    content = (RESULTS / "runs.npz").read_bytes()
-    digest = {**made_of(), "runs.npz": hashlib.sha256(content).hexdigest()}
-    (RESULTS / "record.json").write_text(
-        json.dumps({"sha256": digest}, indent=1) + "\n"
-    )
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else np.inf
+    began, whole = time.monotonic(), stored()
+    for group, (*_, entries) in GROUPS.items():
+        rows = [whole.names.index(group + name) for name in entries]
+        missing = [
+            seed for j, seed in enumerate(SEEDS) if not whole.finished[rows, j].all()
+        ]
+        if not missing:
+            continue
+        if time.monotonic() - began > seconds:
+            return
+        part = run(group, missing)
+        add(whole, part, part.names)
+        save(whole)
+        print(group or "post-LN", missing, flush=True)
     print(whole.table())
 
 
