@@ -47,6 +47,11 @@ GRID = {  # which rates, or for `layerwise` which rate of the head and which fac
     "late": [(0.01, 0.03, 0.1), (0.01, 0.03, 0.1)],
     "twice": [(0.03, 0.1, 0.3), (0.003, 0.01, 0.03)],
 }
+#: Where the best rates with 200 labels lie higher than with 50.
+MORE = {
+    "head": [(*GRID["head"][0], 3.0, 10.0)],
+    "two": [GRID["two"][0], (*GRID["two"][1], 0.03)],
+}
 EXPERIMENTS = {  # name: task, number of labels, what is tried
     "turned-50": ("turned", 50, tuple(GRID)),
     "turned-200": ("turned", 200, ("scratch", "one", "head", "two")),
@@ -143,9 +148,18 @@ def way(name):
     return False, warmed(two(head, body), int(warm_up))
 
 
-def grid(kinds):
+def axes(experiment):
+    """Return the rates that an experiment tunes by: kind → axes."""
+    *_, kinds = EXPERIMENTS[experiment]
+    own = MORE if experiment == "turned-200" else {}
+    return {kind: own.get(kind, GRID[kind]) for kind in kinds}
+
+
+def grid(experiment):
     """Return the names of all that is tuned."""
-    settings = [(kind, rates) for kind in kinds for rates in product(*GRID[kind])]
+    settings = [
+        (k, rates) for k, a in axes(experiment).items() for rates in product(*a)
+    ]
     return [f"{kind} {' '.join(f'{r:g}' for r in rates)}" for kind, rates in settings]
 
 
@@ -286,7 +300,7 @@ def main():
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:] or EXPERIMENTS:
         task, labels, kinds = EXPERIMENTS[name]
-        names = grid(kinds)
+        names = grid(name)
         tuning = Record(f"{name}-tuning").fill(names, task, labels, TUNING_SEEDS)
         winners = best(names, tuning)
         more = curves(winners) if "late" in kinds else []

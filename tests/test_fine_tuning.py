@@ -56,7 +56,7 @@ def test_a_warm_up_climbs_to_the_same_rates():
 
 
 def test_only_training_from_scratch_forgets_the_pretrained_weights():
-    names = fine_tuning.grid(fine_tuning.GRID)
+    names = fine_tuning.grid("turned-50")
     scratch = {name for name in names if fine_tuning.way(name)[0]}
     assert scratch == {name for name in names if name.startswith("scratch")}
 
@@ -69,10 +69,9 @@ def test_labels_come_from_digits_that_the_network_has_not_seen():
 
 
 def test_the_records_are_of_todays_script_and_whole(experiment):
-    _, _, kinds = fine_tuning.EXPERIMENTS[experiment]
     tuning, final = read(f"{experiment}-tuning"), read(experiment)
     assert tuning["made_by"] == final["made_by"] == fine_tuning.MADE_BY
-    names = fine_tuning.grid(kinds)
+    names = fine_tuning.grid(experiment)
     assert set(names) <= set(tuning["runs"])
     values = np.array([tuning["runs"][name] for name in names])
     assert values.shape == (len(names), len(fine_tuning.TUNING_SEEDS), 2)
@@ -80,15 +79,16 @@ def test_the_records_are_of_todays_script_and_whole(experiment):
         assert len(final["runs"][winner]) == len(fine_tuning.SEEDS)
 
 
-def test_with_50_labels_each_best_rate_has_a_worse_one_on_either_side():
+def test_each_best_rate_has_a_worse_one_on_either_side(experiment):
     # Factor 1 of a layer-wise decay is one rate for all.
     edges = {
         kind: [{*axis[:: len(axis) - 1]} for axis in axes]
-        for kind, axes in fine_tuning.GRID.items()
+        for kind, axes in fine_tuning.axes(experiment).items()
     }
-    edges["layerwise"][1].discard(0.7)
-    names = fine_tuning.grid(fine_tuning.GRID)
-    runs = read("turned-50-tuning")["runs"]
+    if "layerwise" in edges:
+        edges["layerwise"][1].discard(0.7)
+    names = fine_tuning.grid(experiment)
+    runs = read(f"{experiment}-tuning")["runs"]
     winners = fine_tuning.best(names, np.array([runs[name] for name in names]))
     for kind, name in winners.items():
         for rate, edge in zip(name.split()[1:], edges[kind], strict=True):

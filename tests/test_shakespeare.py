@@ -147,3 +147,6 @@ def test_the_stored_runs_are_of_the_script_the_model_and_the_text_of_today():
     content = (script.RESULTS / "runs.npz").read_bytes()
     assert record.pop("runs.npz") == hashlib.sha256(content).hexdigest()
     assert record == script.made_of()
+    runs = script.stored()
+    assert runs.finished.all()
+    assert runs.seeds == script.SEEDS
