@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from lrlib.libraries.arithmetic import Refused, is_number
@@ -146,7 +147,7 @@ def _piece(entry: Mapping[str, Any], lr: float, steps: float) -> Any:
     name = str(entry.get("type")).replace("ParamScheduler", "LR")
     if name not in _OF_MMENGINE:
         raise Refused(f"lrlib has no such schedule: {name} of param_scheduler")
-    row = rows()[name]
+    row = replace(rows()[name], needs="")  # which are PyTorch's alone
     takes = row.signature.parameters
     given = {k: v for k, v in entry.items() if k in takes and v is not None}
     if "eta_min_ratio" in entry:
