@@ -265,8 +265,8 @@ def test_the_grid_moves_with_the_curves(reader):
 
     def ends():
         """Where the line of 1.5 lies, and where the curve begins, from the top."""
-        line = grid.locator("path").nth(3).get_attribute("d")
-        return float(line.split()[1].split("h")[0]) - 26, float(
+        row = grid.locator(":scope > g > g").nth(3).get_attribute("transform")
+        return float(re.match(r"translate\(44 ([\d.]+)\)", row)[1]) - 26, float(
             re.match(r"M[\d.]+ (-?[\d.]+)", curve(page))[1]
         )
 
