@@ -143,8 +143,8 @@ def site() -> Iterator[Site]:
 
 # The order, and how many cells nbval compared ------------------------------------
 
-#: What takes longest goes first, so that no core waits for it at the end: the pages, for
-#: which the book is built meanwhile, then the notebooks, then what trains in pages.
+#: What takes longest goes first, so that no core waits for it at the end: the pages,
+#: for which the book is built meanwhile, the notebooks, then what trains in pages.
 LONGEST = ("test_book.py", ".ipynb", "test_training_in_the_page.py", "test_explorer.py")
 
 
