@@ -418,6 +418,7 @@ def test_LR126_a_key_of_a_MultiOptimizer_that_matches_no_weights():
 
     trained, report = built("head")
     assert not trained
+    assert "LR126" in codes(report)
     (found,) = (each for each in report.findings if each.code == "LR126")
     assert "fast trains nothing" in found.text
     trained, report = built(found.fix.split("'")[1])

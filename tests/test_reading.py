@@ -291,7 +291,7 @@ scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=epochs * 100)
         ("CosineAnnealingLR(0), lr=0.1", ValueError, "CosineAnnealingLR"),
         ("StepLR(30, 1 / 0), lr=0.1", ValueError, "division by zero"),
         ("StepLR(30, 9**9**9**9), lr=0.1", ValueError, "cannot read"),
-        ("StepLR(30) + 1, lr=0.1", ValueError, "no number"),
+        ("StepLR(30) + 1, lr=0.1", ValueError, "StepLR isn't a number"),
         ("FooLR(30), lr=0.1", LookupError, "FooLR"),
         ("LambdaLR(f), lr=0.1", LookupError, "takes a function"),
         ("ReduceLROnPlateau(), lr=0.1", LookupError, "Plateau"),

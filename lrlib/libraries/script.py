@@ -76,6 +76,10 @@ class Made:
     used: bool = False
     trains: bool = False
 
+    def __repr__(self) -> str:
+        # As error messages call it.
+        return self.name or "a schedule"
+
 
 def once_known(
     needed: Any, make: Callable[[], Any], name: str, optimizer: Any = None
