@@ -10,7 +10,7 @@ BOOK := _build/book.log
 SOURCES = $(shell find book lrlib -type f -not -name '*.pyc') \
 	$(wildcard *.yml *.md *.cff) requirements.txt
 # These measure no speed: they make the results that chapters show.
-EXPERIMENTS = schedule_race workload_race fine_tuning language_model optimizers_today tuning
+EXPERIMENTS = workload_race fine_tuning language_model optimizers_today tuning
 BENCHMARKS = $(filter-out $(EXPERIMENTS:%=benchmarks/%.py),$(wildcard benchmarks/*.py))
 
 # The book's own kernel: quiet, and the same numbers in every run.

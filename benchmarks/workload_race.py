@@ -1,7 +1,9 @@
 """Race schedules on three workloads for "Which schedule? A race", and keep the results.
 
-    python benchmarks/workload_race.py                  go on with what is missing
-    python benchmarks/workload_race.py mlp-sgd-120      one cell, from its first run on
+    python benchmarks/workload_race.py                  run what is missing
+    python benchmarks/workload_race.py mlp-sgd-120      what is missing of one cell
+    python benchmarks/workload_race.py --again mlp-sgd-120
+                                run a cell anew, and compare it with the stored one
     python benchmarks/workload_race.py --dask 2         in so many processes of Dask
 
 The protocol, written down before the first run:
@@ -16,9 +18,14 @@ The protocol, written down before the first run:
 - What is reported are the `REPORTED` seeds, which the tuning has not seen, on test data
   that neither the weights nor the peak have seen. Each seed draws a split of its own.
 - A run that diverges has an infinite loss and stays in.
+- Differences are paired by seed, with a 95 % t interval. Three families of comparisons
+  are tested, each over all cells and corrected by Holm's method: the eight others
+  against `constant`, the seven others against `linear`, and `warmup_cosine` against
+  `cosine`.
 
 Each run is stored as soon as its race is over, so the script can be interrupted. Each
-cell's file in `benchmarks/results/workload_race/` names the modules that made it.
+cell's file in `benchmarks/results/workload_race/` names the modules and the versions
+that made it, and the processor time that it took.
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ import hashlib
 import json
 import os
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -38,6 +45,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import psutil
+import tensorflow as tf
 
 import lrlib
 
@@ -168,12 +177,13 @@ class Cell:
 
     Attributes:
         runs: part ("tuning" or "test") → name → peak → seed → loss and accuracy.
-        seconds: how long its races have taken, in wall time.
+        seconds: of processor time that its races have taken.
 
     """
 
     name: str
     executor: Executor | None = None
+    folder: Path = RESULTS
     runs: dict = field(init=False)
     seconds: float = field(init=False, default=0.0)
 
@@ -183,13 +193,13 @@ class Cell:
         self.runs = {"tuning": {}, "test": {}}
         if self.file.exists():
             stored = json.loads(self.file.read_text())
-            if stored["made_by"] != digests():
+            if stored["made_by"] != made_by():
                 raise RuntimeError(f"{self.file} was made by other code: delete it")
             self.runs, self.seconds = stored["runs"], stored["seconds"]
 
     @property
     def file(self) -> Path:
-        return RESULTS / f"{self.name}.json"
+        return self.folder / f"{self.name}.json"
 
     def run(self) -> None:
         """Tune, then race with what the tuning has chosen."""
@@ -251,7 +261,7 @@ class Cell:
 
     def race(self, part: str, missing: dict[str, tuple[str, float]], seed: int) -> None:
         """Run these entries from one seed, and store how they end."""
-        start = time.monotonic()
+        start = processor_time()
         work = self.workload
         train, tuned, test = work.parts(seed)
         epochs = self.steps // (len(train[0]) // work.batch_size)
@@ -275,16 +285,16 @@ class Cell:
             rows = self.runs[part].setdefault(name, {}).setdefault(f"{peak:.6g}", {})
             loss, accuracy = result.test_loss[i, 0, -1], result.test_accuracy[i, 0, -1]
             rows[str(seed)] = [f"{loss:.6g}", f"{accuracy:.4g}"]
-        self.seconds += time.monotonic() - start
+        self.seconds += processor_time() - start
         self.save()
         print(f"{self.name} {part} seed {seed}: {len(missing)} runs", flush=True)
 
     def save(self) -> None:
         """Write all runs so far, and what made them."""
-        RESULTS.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         content = {
             "seconds": round(self.seconds),
-            "made_by": digests(),
+            "made_by": made_by(),
             "runs": self.runs,
         }
         partial_file = self.file.with_suffix(".partial")
@@ -297,17 +307,25 @@ def entry(make: Callable, schedule: lrlib.Schedule) -> keras.optimizers.Optimize
     return make(schedule.to_keras())
 
 
+def processor_time() -> float:
+    """Return the seconds that this process and its children have used."""
+    process = psutil.Process()
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
 @cache
-def digests() -> dict[str, str]:
-    """Return what decides the numbers: file → digest of its code, without comments."""
+def made_by() -> dict[str, str]:
+    """Return what decides the numbers: versions, and file → digest of its code."""
+    lrlib_files = (ROOT / "lrlib").rglob("*.py")
+    used = ("schedules", "libraries", "experiments", "digits.py", "shakespeare.py")
     files = [Path(__file__)]
-    for room in ("schedules", "experiments"):
-        files += sorted((ROOT / "lrlib" / room).glob("*.py"))
-    return {
+    files += [f for f in lrlib_files if f.relative_to(ROOT / "lrlib").parts[0] in used]
+    return {"tensorflow": tf.__version__, "keras": keras.__version__} | {
         str(file.relative_to(ROOT)): hashlib.sha256(
             code_of(file.read_text()).encode()
         ).hexdigest()[:16]
-        for file in files
+        for file in sorted(files)
     }
 
 
@@ -334,9 +352,26 @@ def processes(count: int) -> Iterator[Executor | None]:
         yield client.get_executor()
 
 
+def compare(name: str, executor: Executor | None) -> None:
+    """Run a cell from its first run on, and print it beside the stored one."""
+    stored = json.loads((RESULTS / f"{name}.json").read_text())["runs"]["test"]
+    with tempfile.TemporaryDirectory() as folder:
+        cell = Cell(name, executor, Path(folder))
+        cell.run()
+    print(f"{'mean test loss':<20}{'peak':>10}{'now':>8}{'peak':>10}{'stored':>8}")
+    for schedule in {**cell.runs["test"], **stored}:
+        line = f"{schedule:<20}"
+        for runs in (cell.runs["test"], stored):
+            for peak, rows in runs.get(schedule, {"-": {}}).items():
+                losses = [float(loss) for loss, _ in rows.values()] or [np.nan]
+                line += f"{peak:>10}{np.mean(losses):8.4f}"
+        print(line)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("cells", nargs="*", metavar="cell", help=", ".join(cells()))
+    arguments.add_argument("--again", action="store_true", help="run anew and compare")
     arguments.add_argument("--dask", type=int, default=0, metavar="PROCESSES")
     options = arguments.parse_args()
     unknown = {*options.cells} - {*cells()}
@@ -344,7 +379,10 @@ def main() -> None:
         arguments.error(f"no such cell: {', '.join(unknown)}")
     with processes(options.dask) as executor:
         for name in options.cells or cells():
-            Cell(name, executor).run()
+            if options.again:
+                compare(name, executor)
+            else:
+                Cell(name, executor).run()
 
 
 if __name__ == "__main__":

@@ -427,15 +427,22 @@ def test_LR126_a_key_of_a_MultiOptimizer_that_matches_no_weights():
 
 
 def test_LR125_a_rate_that_reads_what_changes_while_it_trains():
-    state = {"rate": 0.5}
+    state, weights = {"rate": 0.5}, []
 
     class Lower(callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             state["rate"] = 0.5**epoch
+            weights.append(float(self.model.get_weights()[0][0, 0]))
 
-    model = model_with(SGD(lambda: state["rate"]))
-    assert "LR125" in codes(checked(model, epochs=3, callbacks=[Lower()]))
-    assert set(rates_of(model, 3, callbacks=[Lower()])) == {1.0}
+    layer = keras.layers.Dense(1, use_bias=False)
+    model = keras.Sequential([keras.Input([1]), layer])
+    model.compile(SGD(lambda: state["rate"]), lambda y, output: output)
+    assert "LR125" in codes(checked(model, epochs=4, callbacks=[Lower()]))
+    fit(model, 4, callbacks=[Lower()])
+    moves = np.diff(weights)
+    assert state["rate"] == 0.125
+    assert abs(moves[0]) > 0.1
+    assert np.allclose(moves, moves[0], rtol=1e-4)
     fixed = model_with(SGD(lambda: 0.5))
     assert "LR125" in notes(checked(fixed))
 
@@ -844,9 +851,9 @@ def test_a_fit_on_data_of_unknown_length_is_not_looked_at(monkeypatch):
     monkeypatch.setattr(check_book, "watched", lambda: {"": False})
     watch = check_book.Watch(SimpleNamespace(user_ns={}))
     data = tf.data.Dataset.range(4).filter(lambda x: x > 1)
-    watch.look(lambda check: check(model_with("sgd"), x=data), {})
+    watch.look(lambda check: check(model_with("sgd"), x=data), globals())
     with pytest.raises(ValueError, match="epochs"):
-        watch.look(lambda check: check(model_with("sgd"), x=X, epochs=0), {})
+        watch.look(lambda check: check(model_with("sgd"), x=X, epochs=0), globals())
 
 
 def test_the_kernels_of_the_tests_load_the_watch():

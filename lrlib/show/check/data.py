@@ -402,12 +402,17 @@ def expression(node: ast.expr) -> list[Any]:
         case ast.NamedExpr(target=ast.Name(id=name), value=value):
             return ["walrus", name, expression(value)]
         case ast.JoinedStr(values=values):
-            parts = [
-                expression(v.value if isinstance(v, ast.FormattedValue) else v)
-                for v in values
-            ]
-            return ["text", parts]
+            return ["text", [_part(each) for each in values]]
     return ["refused", ast.unparse(node)]
+
+
+def _part(node: ast.expr) -> list[Any]:
+    """Write a part of an f-string: text, or a value, with `!r` or without."""
+    if not isinstance(node, ast.FormattedValue):
+        return expression(node)
+    if node.conversion == ord("r"):
+        return expression(node.value)
+    return expression(ast.Call(ast.Name("str"), [node.value], []))
 
 
 def _loops(generators: list[ast.comprehension]) -> Iterator[list[Any]]:

@@ -586,7 +586,7 @@ export class Evaluator {
 				return made;
 			}
 			case "text":
-				return node[1].map((part) => (part[0] === "constant" ? part[1] : shown(this.value(part, scope)))).join("");
+				return node[1].map((part) => (["constant", "call"].includes(part[0]) ? this.value(part, scope) : shown(this.value(part, scope)))).join("");
 		}
 		return this.other(node, scope);
 	}
