@@ -407,12 +407,11 @@ def expression(node: ast.expr) -> list[Any]:
 
 
 def _part(node: ast.expr) -> list[Any]:
-    """Write a part of an f-string: text, or a value, with `!r` or without."""
+    """Write a part of an f-string: text, or the call that makes text of a value."""
     if not isinstance(node, ast.FormattedValue):
         return expression(node)
-    if node.conversion == ord("r"):
-        return expression(node.value)
-    return expression(ast.Call(ast.Name("str"), [node.value], []))
+    function = "repr" if node.conversion == ord("r") else "str"
+    return expression(ast.Call(ast.Name(function), [node.value], []))
 
 
 def _loops(generators: list[ast.comprehension]) -> Iterator[list[Any]]:

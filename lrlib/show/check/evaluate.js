@@ -339,6 +339,7 @@ export const FUNCTIONS = new Map(
 		round: (value, digits) => (digits ? +number(value).toFixed(digits) : round(number(value))),
 		bool: truth,
 		str: (value) => (typeof value === "string" ? value : shown(value)),
+		repr: shown,
 		len: (value) => (value instanceof Map ? value.size : Array.isArray(value) || typeof value === "string" ? value.length : undefined),
 		sum: (values) => listOf(values).reduce((a, b) => operate("+", a, b), 0),
 		range,
@@ -586,7 +587,7 @@ export class Evaluator {
 				return made;
 			}
 			case "text":
-				return node[1].map((part) => (["constant", "call"].includes(part[0]) ? this.value(part, scope) : shown(this.value(part, scope)))).join("");
+				return node[1].map((part) => this.value(part, scope)).join("");
 		}
 		return this.other(node, scope);
 	}
