@@ -16,7 +16,12 @@ import tensorflow as tf
 from check_corpus import CASES as CASES_OF_CURVES
 from check_setups import CASES
 from keras.optimizers import SGD, Adam
-from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PolynomialDecay
+from keras.optimizers.schedules import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    PolynomialDecay,
+)
 
 import lrlib
 from lrlib.show.check import setup as setups
@@ -250,13 +255,21 @@ def test_LR114_a_loss_scale_is_a_note():
     assert "LR114" not in notes(plain)
 
 
-def test_LR122_a_staircase_of_Keras_drops_one_update_late():
-    late, punctual = (ExponentialDecay(1.0, n, 0.5, True) for n in (41, 40))
+@pytest.mark.parametrize(
+    ("make", "used"),
+    [
+        (lambda n: ExponentialDecay(1.0, n, 0.5, True), 1.0),  # and not 0.5
+        (lambda n: CosineDecayRestarts(1.0, n, t_mul=1.0), 0.0),  # and not 1.0
+    ],
+    ids=["staircase", "restarts"],
+)
+def test_LR122_a_jump_of_Keras_comes_one_update_late(make, used):
+    late, punctual = make(41), make(40)
     report = lrlib.check(SGD(late), steps=60)
     assert "LR122" in notes(report)
     assert "LR122" not in notes(lrlib.check(SGD(punctual), steps=60))
     fast = tf.function(lambda t: late(t), autograph=False, jit_compile=True)
-    assert float(fast(tf.constant(41, tf.int64))) == 1.0  # and not 0.5
+    assert float(fast(tf.constant(41, tf.int64))) == pytest.approx(used, abs=1e-6)
 
 
 def test_LR201_a_size_far_from_what_is_usual_is_a_note_with_its_source():

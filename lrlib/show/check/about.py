@@ -182,12 +182,12 @@ ABOUT: dict[str, About] = {
         "{advice}",
     ),
     "LR122": About(
-        "a staircase that drops late",
+        "a staircase or a restart that comes late",
         ("note",),
         "staircase-late",
-        "Compiled, Keras's staircase drops one update late, for the first time at "
-        "{step}.",
-        "lrlib.step(...).to_keras() drops at the very step.",
+        "Compiled, Keras's {name} jumps one update late, for the first time at {step}.",
+        "lrlib.step and lrlib.cosine_restarts, made by to_keras(), jump at the very "
+        "step.",
     ),
     "LR123": About(
         "nothing to train",

@@ -228,8 +228,12 @@ def _of_optimizer(
         )
     if isinstance(outer, keras.optimizers.LossScaleOptimizer) and scheduled:
         yield "LR114", "note", {}
-    if scheduled and (late := _late_staircase(setup.source, run.updates)) is not None:
-        yield "LR122", "note", {"step": f"{late:,}"}
+    if scheduled and (late := _late_jump(setup.source, run.updates)) is not None:
+        yield (
+            "LR122",
+            "note",
+            {"name": type(setup.source).__name__, "step": f"{late:,}"},
+        )
     resumed = setup.resumed
     restores = setup.of(keras.callbacks.BackupAndRestore)
     varies = scheduled and not np.all(rates == rates[0])
@@ -252,18 +256,23 @@ def _is_over(made: Curve, highest: float) -> bool:
     return bool(still and early and last < 0.5 * highest)
 
 
-def _late_staircase(schedule: Any, n: int) -> int | None:
-    """Return the first drop that a compiler's 1/41 makes late, if there is one."""
-    steps = getattr(schedule, "decay_steps", None)
-    plain = type(schedule).__module__.startswith("keras.")
-    if not plain or not getattr(schedule, "staircase", False):
+def _late_jump(schedule: Any, n: int) -> int | None:
+    """Return the first jump that a compiler's 1/41 makes late, if there is one."""
+    if not type(schedule).__module__.startswith("keras."):
+        return None
+    given = schedule.get_config()
+    if given.get("staircase"):
+        steps = given["decay_steps"]
+    elif given.get("t_mul") == 1:  # otherwise Keras computes restarts by logarithms
+        steps = given["first_decay_steps"]
+    else:
         return None
     if not isinstance(steps, int) or steps < 2:
         return None
-    drops = np.arange(steps, n, steps, dtype=np.int64)
+    jumps = np.arange(steps, n, steps, dtype=np.int64)
     share = np.float32(1) / np.float32(steps)
-    late = np.floor(drops.astype(np.float32) * share) < drops // steps
-    return int(drops[late.argmax()]) if late.any() else None
+    late = np.floor(jumps.astype(np.float32) * share) < jumps // steps
+    return int(jumps[late.argmax()]) if late.any() else None
 
 
 def _shown(value: Any) -> str:
