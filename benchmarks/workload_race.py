@@ -16,7 +16,7 @@ The protocol, written down before the first run:
   those at factors of 2 and 4, which tell how much a wrong peak costs. The best is
   chosen by the mean validation loss over the `TUNING` seeds.
 - What is reported are the `REPORTED` seeds, which the tuning has not seen, on test data
-  that neither the weights nor the peak have seen. Each seed draws a split of its own.
+  that its weights have not seen. Each seed draws a split of its own of the same data.
 - A run that diverges has an infinite loss and stays in.
 - Differences are paired by seed, with a 95 % t interval. Three families of comparisons
   are tested, each over all cells and corrected by Holm's method: the eight others
