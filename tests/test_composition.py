@@ -90,6 +90,16 @@ def test_a_polynomial_warm_up_of_power_1_is_the_line():
     )
 
 
+def test_conditions_of_a_part_are_conditions_of_the_whole():
+    part = lrlib.piecewise_constant([3, 6], [1.0, 0.5, 0.1])
+    for whole in lrlib.join([cosine, part], [9]), lrlib.warmup(part, 5), part * cosine:
+        ((words, relation),) = whole.conditions()
+        assert words == "piecewise_constant: boundaries must increase"
+        low, high = sorted(relation.free_symbols, key=str)
+        assert not relation.subs({low: 6, high: 3})
+        assert relation.subs({low: 3, high: 6})
+
+
 def test_what_the_readers_see_of_the_parts_is_told_apart():
     latex = lrlib.join([cosine, lrlib.cosine(0.2, 5)], [10]).latex()
     assert r"{T}^{(1)}" in latex

@@ -52,6 +52,17 @@ def test_numpy_gives_the_number_of_exact_arithmetic(drawn):
         agree(schedule, schedule(STEPS), expected)
 
 
+def test_the_sign_of_0_is_0_everywhere():
+    @lrlib.schedule
+    def turning(t, rate: Rate = 0.5, T: Steps = 3):
+        return rate * (1 + sympy.sign(t - T))
+
+    steps = [2, 3, 4]
+    np.testing.assert_allclose(turning()(steps), [0, 0.5, 1])
+    keras_schedule = turning().to_keras()
+    np.testing.assert_allclose([keras_schedule(t) for t in steps], [0, 0.5, 1])
+
+
 def test_few_steps_are_left_out_for_lying_at_a_jump(drawn):
     left_out = sum(np.isnan(expected[:, 0]).sum() for _, expected in drawn)
     assert left_out < 0.05 * COUNT * len(STEPS)
