@@ -301,6 +301,13 @@ def test_what_only_python_reads_is_refused_with_the_line_for_a_notebook(
     assert found["error"].endswith("run it in a notebook: lrlib.check(text, …)")
 
 
+def test_what_keras_refuses_is_refused(page):
+    text = "PiecewiseConstantDecay([3, 9], [2, 1])"
+    assert (
+        "one entry more" in page.evaluate("(all) => read(...all)", [text, RUN])["error"]
+    )
+
+
 def test_it_reads_what_a_class_of_Lightning_configures(page):
     found = page.evaluate("(all) => read(...all)", [LIGHTNING, RUN])
     assert found["run"]["unit"] == "epoch"

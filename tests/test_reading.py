@@ -55,6 +55,9 @@ def test_the_edges_of_keras_classes_are_kept():
     assert lrlib.convert(ignored) == lrlib.cosine(0.1, 10)
     skipped = schedules.CosineDecay(0.1, 10, warmup_target=0.2)
     assert lrlib.convert(skipped) == lrlib.cosine(0.2, 10)
+    stairs = schedules.PiecewiseConstantDecay([3, 3, 6], [4.0, 3.0, 2.0, 1.0])
+    shorter = lrlib.convert(stairs)
+    assert [shorter(t) for t in range(9)] == [float(stairs(t)) for t in range(9)]
     stairs = schedules.InverseTimeDecay(0.1, 10, 0.5, staircase=True)
     with pytest.raises(LookupError, match="staircase"):
         lrlib.convert(stairs)
@@ -178,6 +181,10 @@ MEANS = {
     ),
     "optimizer = dict(type='SGD', lr=0.1)\n"
     "param_scheduler = [dict(type='StepLR', step_size=3)]": lrlib.step(0.1, 3, 0.1),
+    "optax.linear_schedule(1.0, 0.1, 0)": lrlib.constant(1.0),
+    "args = TrainingArguments(max_steps=50, warmup_steps=9)": (
+        lrlib.warmup(lrlib.linear(5e-5, 41), 9)
+    ),
     ">>> opt = SGD(p, lr=0.1)\n>>> s = StepLR(opt, 3, 0.5, -1)": lrlib.step(
         0.1, 3, 0.5
     ),
@@ -207,6 +214,15 @@ FUNCTIONS = {
     "optimizer = dict(type='SGD', lr=0.1)\nparam_scheduler = [dict(type='LinearLR', "
     "start_factor=0.5, end=6), dict(type='MultiStepLR', milestones=[3, 8])]": (
         lambda t: 0.1 * min(0.5 + t / 10, 1) * 0.1 ** ((t >= 3) + (t >= 8))
+    ),
+    "def g(x):\n    return x / 2\ndef f(t):\n    return "
+    + " + ".join(["g(t)"] * 40)
+    + "\nLearningRateScheduler(f)": lambda t: 20 * t,
+    "s = LambdaLR(SGD(p, 1.0), lambda e: 0.5 if e else 1.0)": (
+        lambda t: 0.5 if t else 1.0
+    ),
+    "s = LambdaLR(SGD(p, 1.0), lambda t: np.interp(t, [3, 9], [1.0, 0.1]))": (
+        lambda t: np.interp(t, [3, 9], [1.0, 0.1])
     ),
     "def f(t):\n    return 0.1 * math.floor(t / 49.0) + np.clip(t, 1, 3)": (
         lambda t: 0.1 * (t // 49) + min(max(t, 1), 3)
@@ -302,6 +318,18 @@ scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=epochs * 100)
         ("(" * 500, ValueError, "cannot read"),
         ("x = 3", ValueError, "write one call"),
         ("import os", ValueError, "no schedule"),
+        (
+            "LearningRateScheduler(lambda t: np.interp(t, [3], [1, 2]))",
+            ValueError,
+            "as many values",
+        ),
+        (
+            "LearningRateScheduler(lambda t: np.interp(t, [], []))",
+            ValueError,
+            "as many values",
+        ),
+        ("PiecewiseConstantDecay([9, 3], [3, 2, 1])", ValueError, "boundaries"),
+        ("PiecewiseConstantDecay([3, 9], [2, 1])", ValueError, "values"),
         ("def rate(t): return 'a'", ValueError, "no schedule"),
         ("for i in []: pass", ValueError, "no schedule"),
     ],

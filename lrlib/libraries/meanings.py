@@ -108,6 +108,8 @@ def _made(name: str) -> Callable[..., Schedule]:
             loose = {k: kind.loose(given[k]) for k, kind in definition.kinds.items()}
             if any(value is None for value in loose.values()):
                 raise
+            if not all(holds(**loose) for holds in definition.requires.values()):
+                raise
             try:
                 return of_expression(definition.body(formula.t, **loose))
             except (TypeError, ValueError, ZeroDivisionError):

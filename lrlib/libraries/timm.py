@@ -150,10 +150,7 @@ def cycles(
         return m["cosine_restarts"](lr, steps, mul, decay, lr_min / lr)
     if not 1 < limit <= MANY or limit != int(limit):
         raise missing(f"cycle_limit={limit}")
-    if mul == 1:  # timm counts cycles by t // t_initial
-        ends = [steps * (i + 1) for i in range(limit)]
-    else:
-        ends = list(accumulate(steps * mul**i for i in range(limit)))
+    ends = list(accumulate(steps * mul**i for i in range(limit)))
     made = [one]
     for i in range(1, limit):
         height = (lr * decay**i - lr_min) / (lr - lr_min)
