@@ -3,6 +3,7 @@
 Written, as `check_forum`, to find what the check misses or says wrongly.
 """
 
+import math
 import random
 
 import keras
@@ -631,3 +632,143 @@ def backup_lrs_dict():
     return model_with(O.Adam(S.ExponentialDecay(1e-3, 100, 0.95))), dict(
         RUN, callbacks=C.ReduceLROnPlateau("loss")
     )
+
+
+@case()
+def warmed():
+    schedule = S.CosineDecay(0.0, 1800, warmup_target=1e-3, warmup_steps=200)
+    return model_with(O.Adam(schedule)), RUN
+
+
+@case("LR020")
+def no_target():
+    return model_with(O.Adam(S.CosineDecay(1e-3, 1800, warmup_steps=200))), RUN
+
+
+@case("LR012")
+def rises():
+    return model_with(O.SGD(S.PolynomialDecay(1e-3, 2000, 1e-2))), RUN
+
+
+@case("LR014")
+def one_boundary_past():
+    schedule = S.PiecewiseConstantDecay([1000, 8000], [0.1, 0.01, 0.001])
+    return model_with(O.SGD(schedule)), RUN
+
+
+@case("LR028")
+def updates_by_epoch():
+    schedule = S.ExponentialDecay(1e-3, 1000, 0.9)
+    callback = C.LearningRateScheduler(lambda epoch: float(schedule(epoch)))
+    return model_with(O.Adam(1e-3)), dict(RUN, callbacks=[callback])
+
+
+@case("LR028")
+def cosine_of_updates_by_epoch():
+    def cosine(epoch, lr):
+        return 1e-3 * 0.5 * (1 + math.cos(math.pi * epoch / 2000))
+
+    callback = C.LearningRateScheduler(cosine)
+    return model_with(O.Adam(1e-3)), dict(RUN, callbacks=[callback])
+
+
+@case()
+def cosine_by_epoch():
+    def cosine(epoch, lr):
+        return 1e-3 * 0.5 * (1 + math.cos(math.pi * epoch / 20))
+
+    callback = C.LearningRateScheduler(cosine)
+    return model_with(O.Adam(1e-3)), dict(RUN, callbacks=[callback])
+
+
+@case("LR025")
+def exponents_compound():
+    callback = C.LearningRateScheduler(lambda epoch, lr: lr * math.exp(-0.1 * epoch))
+    return model_with(O.Adam(1e-3)), dict(RUN, callbacks=[callback])
+
+
+@case("LR103")
+def callback_sets_lr():
+    class Decay(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.optimizer.lr = 1e-4
+
+    return model_with(O.Adam(1e-3)), dict(RUN, callbacks=[Decay()])
+
+
+@case()
+def callback_sets_rate():
+    class Decay(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rate = float(self.model.optimizer.learning_rate)
+            self.model.optimizer.learning_rate = 0.9 * rate
+
+    return model_with(O.Adam(1e-3)), dict(RUN, callbacks=[Decay()])
+
+
+@case("LR007")
+def default_batch():
+    schedule = S.CosineDecay(1e-3, 2000)
+    return model_with(O.Adam(schedule)), {"x": X, "y": Y, "epochs": 20}
+
+
+@case("LR002", "LR017")
+def staircase_of_samples():
+    schedule = S.ExponentialDecay(0.1, 6400, 0.9, staircase=True)
+    return model_with(O.SGD(schedule)), RUN
+
+
+@case()
+def split_and_data():
+    more = {"validation_split": 0.2, "validation_data": (X, Y)}
+    return model_with(O.Adam(S.CosineDecay(1e-3, 2000))), RUN | more
+
+
+@case("LR127")
+def accuracy_downward():
+    plateau = C.ReduceLROnPlateau("accuracy", mode="min", patience=3)
+    model = model_with(O.Adam(1e-3), metrics=["accuracy"])
+    return model, dict(RUN, callbacks=[plateau])
+
+
+@case("LR127")
+def best_by_highest_loss():
+    best = C.ModelCheckpoint("x.keras", "val_loss", save_best_only=True, mode="max")
+    more = {"validation_split": 0.1, "callbacks": [best]}
+    return model_with(O.Adam(1e-3)), RUN | more
+
+
+@case()
+def averaged_clipped_compiled():
+    schedule = S.CosineDecay(1e-3, 2000)
+    optimizer = O.AdamW(schedule, use_ema=True, global_clipnorm=1.0)
+    return model_with(optimizer, jit_compile=True), RUN
+
+
+@case()
+def generator():
+    def batches():
+        while True:
+            yield X[:64], Y[:64]
+
+    model = model_with(O.Adam(S.CosineDecay(1e-3, 2000)))
+    return model, {"x": batches(), "steps_per_epoch": 100, "epochs": 20}
+
+
+@case()
+def two_plateaus():
+    both = [C.ReduceLROnPlateau(each, patience=3) for each in ("loss", "val_loss")]
+    more = {"validation_data": (X, Y), "callbacks": both}
+    return model_with(O.Adam(1e-3)), RUN | more
+
+
+@case("LR008")
+def line_past_its_end():
+    class Line(S.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1 - 1e-4 * keras.ops.cast(step, "float32")
+
+        def get_config(self):
+            return {}
+
+    return model_with(O.SGD(Line())), RUN

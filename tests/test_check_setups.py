@@ -202,6 +202,23 @@ def test_LR103_optimizer_lr_changes_nothing():
     assert rates_of(model)[0] == 0.125
 
 
+def test_LR103_optimizer_lr_set_by_a_callback():
+    class Old(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.optimizer.lr = 0.125
+
+    class New(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.lr = 0.125  # its own
+            self.model.optimizer.learning_rate = self.lr
+
+    model = model_with(SGD(0.5))
+    assert "LR103" in codes(checked(model, callbacks=[Old()]))
+    assert "LR103" not in codes(checked(model, callbacks=[New()]))
+    assert rates_of(model, callbacks=[Old()])[0] == 0.5
+    assert rates_of(model, callbacks=[New()])[0] == 0.125
+
+
 def test_LR108_with_gradient_accumulation_the_schedule_counts_batches():
     model = model_with(SGD(PolynomialDecay(0.5, 2, 0.0), gradient_accumulation_steps=4))
     assert "LR108" in codes(checked(model, epochs=2))
@@ -661,6 +678,34 @@ def test_LR119_a_patience_longer_than_the_run():
     assert "LR119" not in codes(checked(model, epochs=4, callbacks=plateau(2)))
 
 
+def test_LR127_a_metric_watched_in_the_wrong_direction():
+    class Improving(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["accuracy"] = 0.2 * epoch
+
+    def fitted(watch, **mode):
+        model = model_with(SGD(0.001), metrics=["accuracy"])
+        watching = watch("accuracy", patience=1, **mode)
+        found = "LR127" in codes(checked(model, epochs=5, callbacks=[watching]))
+        rates = rates_of(model, epochs=5, callbacks=[Improving(), watching])
+        return found, len(set(rates)), len(rates) // 4
+
+    plateau, stopping = callbacks.ReduceLROnPlateau, callbacks.EarlyStopping
+    assert fitted(plateau, mode="min") == (True, 4, 5)  # four cuts
+    assert fitted(stopping, mode="min") == (True, 1, 2)  # two epochs
+    for right in {}, {"mode": "max"}:
+        assert fitted(plateau, **right) == fitted(stopping, **right) == (False, 1, 5)
+
+
+def test_LR127_a_checkpoint_keeps_the_worst_model():
+    model = model_with(SGD(0.001))
+    for mode, wrong in [("max", ["LR127"]), ("min", [])]:
+        best = callbacks.ModelCheckpoint("x.keras", "loss", 0, True, mode=mode)
+        assert codes(checked(model, callbacks=[best])) == wrong
+    every = callbacks.ModelCheckpoint("x.keras", "loss", mode="max")
+    assert "LR127" not in codes(checked(model, callbacks=[every]))
+
+
 def test_LR123_an_initial_epoch_beyond_the_last():
     model = model_with(SGD(0.5))
     assert "LR123" in codes(checked(model, epochs=2, initial_epoch=2))
@@ -732,6 +777,48 @@ def test_LR025_divisors_that_compound():
     assert rates_of(model, epochs=5, callbacks=faulty)[-1] == pytest.approx(0.5 / 22.5)
     assert "LR025" not in codes(checked(model, epochs=5, callbacks=right))
     assert rates_of(model, epochs=5, callbacks=right)[-1] == pytest.approx(0.5 / 3)
+
+
+def test_LR025_powers_that_compound():
+    def compounding(epoch, rate):
+        return rate * 0.5**epoch
+
+    def meant(epoch):
+        return 0.5 * 0.5**epoch
+
+    model = model_with(SGD(0.5))
+    faulty, right = ([callbacks.LearningRateScheduler(f)] for f in (compounding, meant))
+    for epochs in 5, 60:
+        assert "LR025" in codes(checked(model, epochs=epochs, callbacks=faulty))
+        assert "LR025" not in codes(checked(model, epochs=epochs, callbacks=right))
+    used = rates_of(model, epochs=5, callbacks=faulty)
+    assert used[-1] == pytest.approx(0.5 * 0.5 ** (1 + 2 + 3 + 4))
+
+
+def test_LR028_a_schedule_of_updates_called_with_epochs():
+    falling = ExponentialDecay(0.5, 8, 0.25)
+
+    def by_epoch(each):
+        return [
+            callbacks.LearningRateScheduler(lambda epoch: float(falling(each * epoch)))
+        ]
+
+    model = model_with(SGD(0.5))
+    slow = ExponentialDecay(0.5, 8000, 0.25)
+    callback = callbacks.LearningRateScheduler(lambda epoch: float(slow(epoch)))
+    assert "LR028" in codes(checked(model, epochs=5, callbacks=[callback]))
+    assert rates_of(model, epochs=5, callbacks=[callback])[-1] > 0.499
+    assert "LR028" not in codes(checked(model, epochs=5, callbacks=by_epoch(4)))
+    assert rates_of(model, epochs=5, callbacks=by_epoch(4))[-1] < 0.1
+
+
+def test_validation_data_makes_validation_split_idle():
+    schedule = PolynomialDecay(0.5, 4, 0.0)
+    more = {"validation_split": 0.5, "validation_data": (X, X)}
+    report = checked(model_with(SGD(schedule)), **more)
+    assert codes(report) == []
+    used = rates_of(model_with(SGD(schedule)), **more)
+    assert used == pytest.approx(list(report.rates))
 
 
 def test_LR027_a_length_in_updates_that_counts_epochs():

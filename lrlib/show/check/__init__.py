@@ -177,6 +177,8 @@ def _run(
     share = float(fit.get("validation_split") or 0.0)
     if not 0 <= share < 1:
         raise ValueError(f"validation_split must be in [0, 1), got {share}")
+    if fit.get("validation_data") is not None:
+        share = 0.0  # fit ignores validation_split then
     data = fit.get("x") if samples is None else samples
     if (given := fit.get("steps_per_epoch")) is not None:
         per_epoch = whole = check_whole("steps_per_epoch", given, low=1)
@@ -222,6 +224,11 @@ def _length(data: Any, batch_size: int, share: float) -> tuple[int, int]:
         first = data
         while isinstance(first, dict | list | tuple) and len(first):
             first = next(iter(first.values())) if isinstance(first, dict) else first[0]
+        if hasattr(data, "__next__"):
+            raise ValueError(
+                "check: how long is the run? A generator doesn't know its length: give "
+                "steps_per_epoch"
+            )
         if not hasattr(first, "shape") or not first.shape:
             raise TypeError(f"samples must be a number or a Dataset, got {shown(data)}")
         examples = int(first.shape[0])

@@ -37,7 +37,7 @@ ABOUT: dict[str, About] = {
         "optimizer.lr was set",
         ("wrong",),
         "lr-assigned",
-        "optimizer.lr is {value}, which Keras 3 ignores: the rate is {rate}.",
+        "{what} optimizer.lr{to}, which Keras 3 ignores: the rate is {rate}.",
         "Set optimizer.learning_rate.",
     ),
     "LR104": About(
@@ -219,6 +219,14 @@ ABOUT: dict[str, About] = {
         "In the MultiOptimizer, {name} trains nothing: its key matches none of the "
         "model's weights, which are called {paths}, for example.",
         "Write a key that matches the whole path, such as '.*{layer}/.*'.",
+    ),
+    "LR127": About(
+        "a metric watched in the wrong direction",
+        ("wrong",),
+        "plateau-improving",
+        "{callback} has mode={mode!r} and watches {monitor!r}, which is better the "
+        "{better} it is: {so}.",
+        "Set mode={right!r}, or leave it out.",
     ),
     "LR201": About(
         "an unusual size",

@@ -163,15 +163,18 @@ function jump(places, values, size) {
 }
 
 function compounds(rates) {
-	const k = Math.min(rates.length, 50);
+	let k = 0;
+	while (k < Math.min(rates.length, 50) && rates[k] > 1e-290 && rates[k] < Infinity) k++;
 	if (k < 4) return 0;
-	for (let i = 0; i < k; i++) if (!(rates[i] > 0 && rates[i] < Infinity)) return 0;
-	const grown = (i) => rates[i - 1] / rates[i] - 1;
-	const d = grown(1);
-	for (let i = 1; i < k; i++) {
-		if (Math.abs(grown(i) - i * d) > 1e-4 * i * Math.abs(d)) return 0;
-	}
-	return +(d > 1e-9);
+	const inSteps = (grown) => {
+		const d = grown(rates[0] / rates[1]);
+		for (let i = 1; i < k; i++) {
+			const off = grown(rates[i - 1] / rates[i]) - i * d;
+			if (Math.abs(off) > 1e-4 * i * Math.abs(d)) return false;
+		}
+		return d > 1e-9;
+	};
+	return +(inSteps((ratio) => ratio - 1) || inSteps(Math.log));
 }
 
 function afterwards(n, later, last, size) {

@@ -335,10 +335,11 @@ DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "LR025",
         "a decay that compounds",
-        "Each rate is made from the one before, divided by 1 + d·epoch: the divisors "
-        "multiply, and the rate falls from {high:rate} to {last:rate}. The 1/t decay "
-        "that this looks like would divide the first rate.",
-        "Compute it from the initial rate: initial / (1 + d * epoch).",
+        "Each rate is made from the one before and from the epoch, so the factors "
+        "multiply: the rate falls from {high:rate} to {last:rate}. The decay that this "
+        "looks like would start from the initial rate each time.",
+        "Compute it from the initial rate: initial / (1 + d * epoch), or "
+        "initial * d ** epoch.",
         "compounding",
         suspicious="compounds == 1",
         at="n - 1",
@@ -364,6 +365,17 @@ DEFINITIONS: tuple[Definition, ...] = (
         wrong="counts_updates == 1",
         at="n - 1",
         repair=("length", "n"),
+    ),
+    Definition(
+        "LR028",
+        "hardly changes in this run",
+        "From {high:rate} the rate changes by only {(high - low) / high:percent} in "
+        "the {n:count} {units} of this run.",
+        "If it's made for a longer run, or for another unit, give lengths in {units}.",
+        "never-decays",
+        suspicious="n > 4 and high > low and high - low < 0.01 * high and low > 0 and "
+        "bad == 0 and known_later == 0",
+        at="n - 1",
     ),
 )
 

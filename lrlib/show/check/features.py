@@ -151,15 +151,22 @@ def _jump(places: np.ndarray, values: np.ndarray, size: float) -> dict[str, Any]
 
 
 def _compounds(at: np.ndarray, rates: np.ndarray) -> int:
-    """Return whether each rate is the one before over 1 + d·t, for some d."""
+    """Return whether each rate is the one before over 1 + d·t or exp(d·t), for some d.
+
+    Rates that have almost underflowed tell nothing.
+    """
     k = min(len(rates), 50)
-    positive = np.isfinite(rates[:k]) & (rates[:k] > 0)
-    if k < 4 or at[k - 1] != k - 1 or not positive.all():
+    known = np.isfinite(rates[:k]) & (rates[:k] > 1e-290)
+    k = k if known.all() else int(known.argmin())
+    if k < 4 or at[k - 1] != k - 1:
         return 0
-    grown = rates[: k - 1] / rates[1:k] - 1
-    steps = np.arange(1, k)
+    ratios, steps = rates[: k - 1] / rates[1:k], np.arange(1, k)
+    return max(int(_in_steps(each, steps)) for each in (ratios - 1, np.log(ratios)))
+
+
+def _in_steps(grown: np.ndarray, steps: np.ndarray) -> bool:
     fits = np.abs(grown - steps * grown[0]) <= 1e-4 * steps * abs(grown[0])
-    return int(grown[0] > 1e-9 and fits.all())
+    return bool(grown[0] > 1e-9 and fits.all())
 
 
 def _afterwards(n: int, later: Any, last: float, size: float) -> dict[str, Any]:

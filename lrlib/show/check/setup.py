@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,10 @@ USABLE: dict[str, tuple[float, float, str]] = {
 }
 USABLE["AdamW"] = USABLE["Adam"]
 _FAR = 30
+
+#: Where the metrics go that a callback may watch, by their names.
+_DIRECTIONS = dict.fromkeys(("accuracy", "acc", "auc", "precision", "recall"), "max")
+_DIRECTIONS |= dict.fromkeys(("loss", "mae", "mse"), "min")
 
 #: What `fit` takes.
 FIT = {
@@ -194,7 +199,8 @@ def _of_optimizer(
     scheduled = is_schedule(setup.source)
     if "lr" in vars(optimizer):
         now = rate(float(rates[0]))
-        yield "LR103", "wrong", {"value": _shown(optimizer.lr), "rate": now}
+        to = f" to {_shown(optimizer.lr)}"
+        yield "LR103", "wrong", {"what": "The code sets", "to": to, "rate": now}
     every = optimizer.gradient_accumulation_steps or 1
     if every > 1 and scheduled:
         updates = run.updates // every
@@ -434,7 +440,12 @@ def _of_callbacks(setup: Setup, run: Run, rates: np.ndarray) -> Iterator[Trouble
         yield from _of_overwriting(schedulers, plateaus)
     for each in plateaus:
         yield from _of_plateau(setup, run, each, scheduled, float(rates.max()))
+    for each in setup.callbacks:
+        if _sets(each, "lr"):
+            what, now = f"{_called(each)} sets", rate(float(rates[0]))
+            yield "LR103", "wrong", {"what": what, "to": "", "rate": now}
     yield from _of_monitors(setup)
+    yield from _of_directions(setup)
     per_execution = getattr(setup.model, "steps_per_execution", 1) or 1
     if per_execution > 1:
         for each in setup.callbacks:
@@ -470,7 +481,7 @@ def _of_not_settable(setup: Setup, run: Run, rates: np.ndarray) -> Iterator[Trou
         if never:
             numbers["when"] = f"as soon as it cuts{never}"
         yield "LR104", "suspicious" if never else "wrong", numbers
-    for each in filter(_sets_rate, setup.callbacks):
+    for each in [c for c in setup.callbacks if _sets(c, "learning_rate")]:
         numbers = {"callback": _called(each), "when": "when it sets it"}
         yield "LR104", "suspicious", numbers
 
@@ -576,6 +587,26 @@ def _of_monitors(setup: Setup) -> Iterator[Trouble]:
         yield "LR107", "wrong", numbers
 
 
+def _of_directions(setup: Setup) -> Iterator[Trouble]:
+    """Look for a mode that contradicts what is known of the metric."""
+    for each in setup.callbacks:
+        mode = getattr(each, "mode", "auto")
+        right = _DIRECTIONS.get(str(getattr(each, "monitor", "")).removeprefix("val_"))
+        if right is None or mode not in ("min", "max") or mode == right:
+            continue
+        if isinstance(each, keras.callbacks.ReduceLROnPlateau):
+            so = "it cuts the rate while training goes well"
+        elif isinstance(each, keras.callbacks.EarlyStopping):
+            so = "it stops while training goes well"
+        elif isinstance(each, keras.callbacks.ModelCheckpoint) and each.save_best_only:
+            so = "it keeps the worst model"
+        else:
+            continue
+        better = {"min": "lower", "max": "higher"}[right]
+        numbers = {"callback": _called(each), "mode": mode, "monitor": each.monitor}
+        yield "LR127", "wrong", numbers | {"better": better, "so": so, "right": right}
+
+
 def _logged(setup: Setup) -> list[str] | None:
     """Return the names that fit will log, or None where they aren't known."""
     model = setup.model
@@ -626,18 +657,18 @@ def _adds_to_logs(callback: Any) -> bool:
     )
 
 
-def _sets_rate(callback: Any) -> bool:
-    """Return whether a callback sets optimizer.learning_rate, by its code."""
+def _sets(callback: Any, name: str) -> bool:
+    """Return whether a callback sets an attribute of an optimizer, by its code."""
     return any(
-        "optimizer" in code.co_names and "STORE_ATTR learning_rate" in _operations(code)
+        one.argval in ("optimizer", "opt")
+        and (two.opname, two.argval) == ("STORE_ATTR", name)
         for code in _hooks(callback)
+        for one, two in itertools.pairwise(dis.get_instructions(code))
     )
 
 
 def _operations(code: Any) -> set[str]:
-    steps = [(i.opname, i.argval) for i in dis.get_instructions(code)]
-    stored = {f"{name} {value}" for name, value in steps if name == "STORE_ATTR"}
-    return stored | {name for name, _ in steps}
+    return {each.opname for each in dis.get_instructions(code)}
 
 
 def _is_ours(callback: Any) -> bool:
