@@ -7,9 +7,10 @@ windows of Shakespeare, 500 updates of 16 windows in two epochs; what is kept is
 loss on 512 windows of the last tenth of the text, after 250 updates and after 500.
 AdamW, weight decay 0.1, eight seeds: all schedules of a seed have the same start and
 the same batches, so that a cooldown branched from a trunk is a schedule that has been
-the trunk's up to there.
+the trunk's up to there. Variants have a pre-LN model, clipped gradients or another
+weight decay.
 
-Some eight minutes of processor time. It writes what it has after every two seeds, and
+Some twenty minutes of processor time. It writes what it has after every two seeds, and
 makes no run again that is stored and was made by the same code at the same rates.
 `benchmarks/results/language_model/` has the runs, and a digest of what made them.
 """
@@ -18,6 +19,7 @@ import hashlib
 import inspect
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -44,8 +46,8 @@ def data():
     return (x[:WINDOWS], y[:WINDOWS]), (x_test[:TEST], y_test[:TEST])
 
 
-def model():
-    return lrlib.build_transformer(context=32, width=32)
+def model(pre_norm=False):
+    return lrlib.build_transformer(context=32, width=32, pre_norm=pre_norm)
 
 
 def warm(schedule):
@@ -105,19 +107,51 @@ ENTRIES = {
 }
 
 
-def adamw(schedule):
+#: The same with something else changed: the change, then name → schedule.
+PRE_LN = {"pre_norm": True}
+CLIPPED = {"global_clipnorm": 1.0}
+DECAYS = (0.0, 0.3, 1.0)
+VARIANTS = [
+    ({}, {"no warm-up 0.005": linear(0.005, 0)}),
+    (
+        PRE_LN,
+        {f"pre-LN, linear {p:g}": linear(p) for p in (*PEAKS, 0.08)}
+        | {f"pre-LN, no warm-up {p:g}": linear(p, 0) for p in (*PEAKS, 0.08)},
+    ),
+    (
+        CLIPPED,
+        {f"clipped, linear {p:g}": linear(p) for p in PEAKS}
+        | {f"clipped, no warm-up {p:g}": linear(p, 0) for p in PEAKS},
+    ),
+    *(
+        (
+            {"weight_decay": decay},
+            {
+                f"decay {decay:g}, linear 0.02": linear(0.02),
+                f"decay {decay:g}, constant 0.01": warm(lrlib.constant(0.01)),
+            },
+        )
+        for decay in DECAYS
+    ),
+]
+#: What is stored in which file.
+FILES = {"runs.npz": [({}, ENTRIES)], "variants.npz": VARIANTS}
+
+
+def adamw(schedule, weight_decay=0.1, **settings):
     """Return a function that makes an optimizer with this schedule."""
-    return lambda: keras.optimizers.AdamW(schedule.to_keras(), weight_decay=0.1)
+    settings["weight_decay"] = weight_decay
+    return lambda: keras.optimizers.AdamW(schedule.to_keras(), **settings)
 
 
-def run(entries, seeds):
+def run(entries, seeds, pre_norm=False, **settings):
     """Return a race of these schedules, by name, for some seeds."""
     return lrlib.race(
-        {name: adamw(schedule) for name, schedule in entries.items()},
+        {name: adamw(schedule, **settings) for name, schedule in entries.items()},
         seeds,
         epochs=2,
         batch_size=BATCH_SIZE,
-        model=model,
+        model=partial(model, pre_norm),
         data=data,
         jit_compile=True,
     )
@@ -134,26 +168,30 @@ def add(whole, part):
                 getattr(whole, key)[at] = getattr(part, key)[i, j]
 
 
-def stored():
+def stored(file):
     """Return the runs that are there, if today's code at today's rates made them."""
-    names, steps = tuple(ENTRIES), WINDOWS // BATCH_SIZE
+    entries = {k: v for _, each in FILES[file] for k, v in each.items()}
+    names, steps = tuple(entries), WINDOWS // BATCH_SIZE
     blank = lrlib.RaceResult(names, SEEDS, 2, BATCH_SIZE, steps)
-    if not (RESULTS / "record.json").exists():
+    if not (RESULTS / "record.json").exists() or not (RESULTS / file).exists():
         return blank
     record = json.loads((RESULTS / "record.json").read_text())["sha256"]
     if {**record, **made_of()} != record:
         return blank
-    part = lrlib.RaceResult.load(RESULTS / "runs.npz")
-    todays = [schedule(np.arange(STEPS)) for schedule in ENTRIES.values()]
+    part = lrlib.RaceResult.load(RESULTS / file)
+    todays = [schedule(np.arange(STEPS)) for schedule in entries.values()]
     same = part.names == names and np.allclose(part.rates, todays, atol=1e-7)
     return part if same and part.seeds == SEEDS else blank
 
 
-def save(whole):
+def save(file, whole):
     RESULTS.mkdir(parents=True, exist_ok=True)
-    whole.save(RESULTS / "runs.npz")
-    content = (RESULTS / "runs.npz").read_bytes()
-    digest = {**made_of(), "runs.npz": hashlib.sha256(content).hexdigest()}
+    whole.save(RESULTS / file)
+    digest = made_of()
+    for each in FILES:
+        if (RESULTS / each).exists():
+            content = (RESULTS / each).read_bytes()
+            digest[each] = hashlib.sha256(content).hexdigest()
     (RESULTS / "record.json").write_text(
         json.dumps({"sha256": digest}, indent=1) + "\n"
     )
@@ -179,14 +217,16 @@ def made_of():
 
 
 def main():
-    whole = stored()
-    done = whole.finished.all(axis=0)
-    missing = [seed for seed, there in zip(SEEDS, done, strict=True) if not there]
-    for i in range(0, len(missing), 2):
-        add(whole, run(ENTRIES, missing[i : i + 2]))
-        save(whole)
-        print(missing[i : i + 2], flush=True)
-    print(whole.table())
+    wholes = {file: stored(file) for file in FILES}
+    for file, whole in wholes.items():
+        done = whole.finished.all(axis=0)
+        missing = [seed for seed, there in zip(SEEDS, done, strict=True) if not there]
+        for i in range(0, len(missing), 2):
+            for changes, entries in FILES[file]:
+                add(whole, run(entries, missing[i : i + 2], **changes))
+            save(file, whole)
+            print(file, missing[i : i + 2], flush=True)
+        print(whole.table())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sympy
 import lrlib
 from lrlib.kinds import Rate, Steps
 from lrlib.schedules.formula import tree
+from lrlib.schedules.operations import REWRITTEN, rewrite
 from lrlib.show import explorer
 
 COUNT = 600
@@ -50,6 +51,15 @@ def test_numpy_gives_the_number_of_exact_arithmetic(drawn):
     assert len(drawn) >= 500
     for schedule, expected in drawn:
         agree(schedule, schedule(STEPS), expected)
+
+
+@pytest.mark.parametrize("function", REWRITTEN)
+def test_what_is_written_in_other_terms_is_the_same(function):
+    x = sympy.Symbol("x")
+    other = rewrite(function(x))
+    assert not other.has(function)
+    for value in (-1.75, 0.3, 2.6):
+        assert float(other.subs(x, value)) == pytest.approx(float(function(value)))
 
 
 def test_the_sign_of_0_is_0_everywhere():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from pathlib import Path
 
@@ -182,6 +183,8 @@ MEANS = {
     "optimizer = dict(type='SGD', lr=0.1)\n"
     "param_scheduler = [dict(type='StepLR', step_size=3)]": lrlib.step(0.1, 3, 0.1),
     "optax.linear_schedule(1.0, 0.1, 0)": lrlib.constant(1.0),
+    "d = dict({'lr': 1.0, 'step_size': 9}, step_size=3)\n"
+    "s = StepLR(SGD(p, d['lr']), d['step_size'])": lrlib.step(1.0, 3, 0.1),
     "args = TrainingArguments(max_steps=50, warmup_steps=9)": (
         lrlib.warmup(lrlib.linear(5e-5, 41), 9)
     ),
@@ -223,6 +226,13 @@ FUNCTIONS = {
     ),
     "s = LambdaLR(SGD(p, 1.0), lambda t: np.interp(t, [3, 9], [1.0, 0.1]))": (
         lambda t: np.interp(t, [3, 9], [1.0, 0.1])
+    ),
+    "MultiStepLR(milestones=[0, 4]), lr=1.0": lambda t: 0.1 if t < 4 else 0.01,
+    "get_cosine_with_hard_restarts_schedule_with_warmup(0, 10, 4), lr=1.0": (
+        lambda t: (1 + math.cos(math.pi * (0.4 * t % 1))) / 2 if t < 10 else 0
+    ),
+    "get_cosine_schedule_with_warmup(0, 1), lr=1.0": (
+        lambda t: (1 + math.cos(math.pi * t)) / 2
     ),
     "def f(t):\n    return 0.1 * math.floor(t / 49.0) + np.clip(t, 1, 3)": (
         lambda t: 0.1 * (t // 49) + min(max(t, 1), 3)
@@ -300,6 +310,12 @@ scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=epochs * 100)
         ("StepLR(3), lr=0.1, lr=0.2", ValueError, "lr is given twice"),
         (SGD + "a = StepLR(opt, 3)\nb = StepLR(opt, 4)", LookupError, "several"),
         ("s = StepLR(SGD([{'lr': 1}, {}], lr=2), 3)", LookupError, "groups of weights"),
+        (SGD + "a = StepLR(opt, 3)\nb = StepLR(opt, 4)", LookupError, "one optimizer"),
+        (
+            SGD + "o2 = SGD(q, 1)\na = StepLR(opt, 3)\nb = StepLR(o2, 4)",
+            LookupError,
+            "the text has several schedules",
+        ),
         (SGD + "s = WarmupFooLR(opt, 3)", LookupError, "WarmupFooLR"),
         ("python train.py --lr 0.1", LookupError, "command line"),
         ("optax.piecewise_constant_schedule(1.0, {[1]: 2})", ValueError, r"\[1\]"),

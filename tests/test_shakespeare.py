@@ -144,9 +144,10 @@ def test_the_stored_runs_are_of_the_script_the_model_and_the_text_of_today():
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     record = json.loads((script.RESULTS / "record.json").read_text())["sha256"]
-    content = (script.RESULTS / "runs.npz").read_bytes()
-    assert record.pop("runs.npz") == hashlib.sha256(content).hexdigest()
+    for file in script.FILES:
+        content = (script.RESULTS / file).read_bytes()
+        assert record.pop(file) == hashlib.sha256(content).hexdigest()
+        runs = script.stored(file)
+        assert runs.finished.all()
+        assert runs.seeds == script.SEEDS
     assert record == script.made_of()
-    runs = script.stored()
-    assert runs.finished.all()
-    assert runs.seeds == script.SEEDS

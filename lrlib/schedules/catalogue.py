@@ -52,8 +52,8 @@ from lrlib.schedules.schedule import Schedule, definitions, schedule
 def constant(t: Any, initial_learning_rate: RateOrZero = 0.01) -> Any:
     """The same rate at every step.
 
-    What an optimizer does when it is given a number. The one to beat: no schedule is
-    worth its parameters if it does not.
+    What an optimizer does when it is given a number. The one to beat: a schedule
+    that doesn't isn't worth its parameters.
 
     Source: Bottou, Curtis and Nocedal, 2018, arXiv:1606.04838, section 4
     Keras: a number
@@ -75,7 +75,7 @@ def inverse_time(
     """Divided by a number that grows by `decay_rate` every `decay_steps` steps.
 
     Also known as time-based decay, and as 1/t decay. It never ends. SGD with rates
-    that fall about this fast provably converges, in practice slowly.
+    that fall about this fast provably converges.
 
     Source: Robbins and Monro, 1951, A stochastic approximation method
     Keras: `InverseTimeDecay`
@@ -93,7 +93,8 @@ def exponential(
     """Multiplied by `decay_rate` every `decay_steps` steps, smoothly.
 
     It never ends. The form η₀·exp(-kt) is this one with decay_rate = exp(-k) and
-    decay_steps = 1. Needs no length of training, but soon trains no more.
+    decay_steps = 1. You needn't know the length of training, but the rate is soon too
+    low to train.
 
     Source: Li, Zhuang and Orabona, 2021, arXiv:2002.05273
     Keras: `ExponentialDecay`
@@ -111,7 +112,7 @@ def power(
     power: Power = 0.75,
     offset: StepsOrZero = 0,
 ) -> Any:
-    """Divided by a power of the time: flat for `offset` steps, then ever slower down.
+    """Divided by a power of the time: flat for `offset` steps, then falling ever less.
 
     For `power` above 0.5 and up to 1, SGD with these rates converges; 1 is
     `inverse_time`, 0.5 is `inverse_sqrt`. After `timescale` steps the rate has fallen
@@ -200,7 +201,7 @@ def piecewise_constant(
     A boundary itself still has the rate before it, as in Keras; PyTorch and optax
     switch one step earlier. For a training whose plateaus are known from earlier runs.
 
-    Source: He et al., 2016, arXiv:1512.03385, trained ResNet so
+    Source: He et al., 2016, arXiv:1512.03385, who trained ResNet with it
     Keras: `PiecewiseConstantDecay`
     PyTorch: `MultiStepLR`
     optax: `piecewise_constant_schedule`
@@ -260,7 +261,7 @@ def linear(
 ) -> Any:
     """A straight line from the initial rate to `end_learning_rate`, then flat.
 
-    To zero, it is the usual one for fine-tuning Transformers, and hard to beat where
+    To zero, it's the one that BERT is fine-tuned with, and hard to beat where
     the length of training is known.
 
     Source: Defazio et al., 2023, arXiv:2310.07831
@@ -321,7 +322,7 @@ def cosine(
     """Half a cosine from the initial rate down to `alpha` of it, then flat.
 
     One cycle of SGDR without the restart. `alpha` is a fraction of the initial rate.
-    Long at a high rate, long at a low one: the usual choice for images.
+    Long at a high rate, long at a low one.
 
     Source: Loshchilov and Hutter, 2017, arXiv:1608.03983, equation 5
     Keras: `CosineDecay`
@@ -500,7 +501,7 @@ def warmup_cosine(
 
     The whole takes warmup_steps + decay_steps: as in Keras, and unlike optax and
     Transformers, decay_steps does not include the warm-up. `alpha` is a fraction of the
-    peak. How most large models are trained.
+    peak.
 
     Source: Goyal et al., 2017, arXiv:1706.02677, for the warm-up
     Keras: `CosineDecay` with `warmup_target`
@@ -621,8 +622,8 @@ def cosine_restarts(
     """Half a cosine, again and again: SGDR.
 
     Each cycle is `t_mul` times as long as the one before and starts `m_mul` times as
-    high. `alpha` is a fraction of the initial rate in every cycle. It never ends. The
-    end of every cycle is a good model: an ensemble, or a place to stop.
+    high. `alpha` is a fraction of the initial rate in every cycle. It never ends. Every
+    cycle ends at a low rate: a model to keep for an ensemble, or a place to stop.
 
     Source: Loshchilov and Hutter, 2017, arXiv:1608.03983
     Keras: `CosineDecayRestarts`
