@@ -304,7 +304,8 @@ def test_what_only_python_reads_is_refused_with_the_line_for_a_notebook(
 def test_what_keras_refuses_is_refused(page):
     text = "PiecewiseConstantDecay([3, 9], [2, 1])"
     assert (
-        "one entry more" in page.evaluate("(all) => read(...all)", [text, RUN])["error"]
+        "unless len(values) == len(boundaries) + 1"
+        in page.evaluate("(all) => read(...all)", [text, RUN])["error"]
     )
 
 

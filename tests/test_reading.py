@@ -345,7 +345,7 @@ scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=epochs * 100)
             "as many values",
         ),
         ("PiecewiseConstantDecay([9, 3], [3, 2, 1])", ValueError, "boundaries"),
-        ("PiecewiseConstantDecay([3, 9], [2, 1])", ValueError, "values"),
+        ("PiecewiseConstantDecay([3, 9], [2, 1])", LookupError, r"unless len\(values"),
         ("def rate(t): return 'a'", ValueError, "no schedule"),
         ("for i in []: pass", ValueError, "no schedule"),
     ],

@@ -38,6 +38,7 @@ ROWS = (
     row(
         "PiecewiseConstantDecay(boundaries, values, name='')",
         "keras_stairs(boundaries, values)",
+        needs="len(values) == len(boundaries) + 1",
     ),
     row(
         "PolynomialDecay(initial_learning_rate, decay_steps, "
