@@ -161,6 +161,12 @@ def site() -> Iterator[Site]:
 #: What takes longest goes first, so that no core waits for it at the end: the pages,
 #: for which the book is built meanwhile, the notebooks, then what trains in pages.
 LONGEST = ("test_book.py", ".ipynb", "test_training_in_the_page.py", "test_explorer.py")
+LONGEST += (
+    "test_check_setups.py",
+    "test_race.py",
+    "test_search.py",
+    "test_jupyterlab.py",
+)
 
 
 def _turn(item: pytest.Item) -> int:
