@@ -182,3 +182,23 @@ def test_a_chapter_ends_on_the_next_page(name):
     last = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4).cells[-1]
     assert last.cell_type == "markdown"
     assert f"({Path(order[i + 1]).name}." in last.source
+
+
+def test_the_page_on_running_the_book_says_which_chapters_need_scipy():
+    rows = (ROOT / "book" / "run-it.md").read_text().splitlines()
+    told = {
+        name
+        for row in rows
+        if row.startswith("|") and "scipy" in row
+        for name in re.findall(r"\((\S+)\.ipynb\)", row)
+    }
+    needing = {
+        path.stem
+        for path in NOTEBOOKS
+        if any(
+            re.search(r"^\s*(from|import) scipy", cell.source, re.M)
+            for cell in nbformat.read(path, as_version=4).cells
+            if cell.cell_type == "code"
+        )
+    }
+    assert told == needing

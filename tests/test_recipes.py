@@ -224,3 +224,11 @@ def test_warm_up_trains_saved_and_loaded(warmup_class, tmp_path, jit_compile):
     rates = late * np.minimum(np.arange(1, 17) / 4, 1)
     assert record.steps == [*range(16)]
     np.testing.assert_allclose(record.rates, rates, rtol=0, atol=2e-7)
+
+
+def test_three_recipes_need_the_warm_up_and_say_so():
+    needing = [name for name in BLOCKS if "WarmUp" in PASTED[name]]
+    assert needing == ["finetune-block", "transformer-block", "open-block"]
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    saying = {c.id for c in cells if "The block needs [`WarmUp`]" in c.source}
+    assert saying == {"finetune-block-text", "transformer-block-text", "open-text"}
