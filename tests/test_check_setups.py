@@ -207,6 +207,11 @@ def test_LR103_optimizer_lr_set_by_a_callback():
         def on_epoch_begin(self, epoch, logs=None):
             self.model.optimizer.lr = 0.125
 
+    class Renamed(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            found = self.model.optimizer
+            found.lr = 0.125
+
     class New(callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             self.lr = 0.125  # its own
@@ -214,6 +219,7 @@ def test_LR103_optimizer_lr_set_by_a_callback():
 
     model = model_with(SGD(0.5))
     assert "LR103" in codes(checked(model, callbacks=[Old()]))
+    assert "LR103" in codes(checked(model, callbacks=[Renamed()]))
     assert "LR103" not in codes(checked(model, callbacks=[New()]))
     assert rates_of(model, callbacks=[Old()])[0] == 0.5
     assert rates_of(model, callbacks=[New()])[0] == 0.125

@@ -660,9 +660,9 @@ def _adds_to_logs(callback: Any) -> bool:
 def _sets(callback: Any, name: str) -> bool:
     """Return whether a callback sets an attribute of an optimizer, by its code."""
     return any(
-        one.argval in ("optimizer", "opt")
-        and (two.opname, two.argval) == ("STORE_ATTR", name)
+        one.argval != "self" and (two.opname, two.argval) == ("STORE_ATTR", name)
         for code in _hooks(callback)
+        if "optimizer" in {*code.co_names, *code.co_freevars}
         for one, two in itertools.pairwise(dis.get_instructions(code))
     )
 
