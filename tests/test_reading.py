@@ -188,6 +188,12 @@ MEANS = {
     "args = TrainingArguments(max_steps=50, warmup_steps=9)": (
         lrlib.warmup(lrlib.linear(5e-5, 41), 9)
     ),
+    "args = TrainingArguments(max_steps=50, warmup_ratio=0.19)": (
+        lrlib.warmup(lrlib.linear(5e-5, 40), 10)
+    ),
+    "args = TrainingArguments(max_steps=50, warmup_steps=9, warmup_ratio=0.5)": (
+        lrlib.warmup(lrlib.linear(5e-5, 41), 9)
+    ),
     ">>> opt = SGD(p, lr=0.1)\n>>> s = StepLR(opt, 3, 0.5, -1)": lrlib.step(
         0.1, 3, 0.5
     ),
@@ -223,6 +229,9 @@ FUNCTIONS = {
     + "\nLearningRateScheduler(f)": lambda t: 20 * t,
     "s = LambdaLR(SGD(p, 1.0), lambda e: 0.5 if e else 1.0)": (
         lambda t: 0.5 if t else 1.0
+    ),
+    "s = LambdaLR(SGD(p, 1.0), lambda e: 0.5 if e - 1 else 1.0)": (
+        lambda t: 0.5 if t - 1 else 1.0
     ),
     "s = LambdaLR(SGD(p, 1.0), lambda t: np.interp(t, [3, 9], [1.0, 0.1]))": (
         lambda t: np.interp(t, [3, 9], [1.0, 0.1])

@@ -93,8 +93,8 @@ def exponential(
     """Multiplied by `decay_rate` every `decay_steps` steps, smoothly.
 
     It never ends. The form η₀·exp(-kt) is this one with decay_rate = exp(-k) and
-    decay_steps = 1. You needn't know the length of training, but the rate is soon too
-    low to train.
+    decay_steps = 1. You needn't know the length of training, but in the end the
+    rate is too low to train.
 
     Source: Li, Zhuang and Orabona, 2021, arXiv:2002.05273
     Keras: `ExponentialDecay`
@@ -171,8 +171,8 @@ def step(
 ) -> Any:
     """Multiplied by `decay_rate` at every `decay_steps`-th step, at once.
 
-    The drop is at t = k·decay_steps itself. Each stair is a training of its own at a
-    constant rate, which makes it easy to reason about.
+    The drop is at t = k·decay_steps itself. Each stair is a training run of its own at
+    a constant rate, which makes it easy to reason about.
 
     Source: Ge et al., 2019, arXiv:1904.12838
     Keras: `ExponentialDecay` with `staircase=True`
@@ -199,7 +199,7 @@ def piecewise_constant(
     """One rate for each stretch between boundaries.
 
     A boundary itself still has the rate before it, as in Keras; PyTorch and optax
-    switch one step earlier. For a training whose plateaus are known from earlier runs.
+    switch one step earlier. For training whose plateaus are known from earlier runs.
 
     Source: He et al., 2016, arXiv:1512.03385, who trained ResNet with it
     Keras: `PiecewiseConstantDecay`
@@ -569,7 +569,7 @@ def one_cycle(
     The peak is at t = pct_start·total_steps - 1 and the end at t = total_steps - 1, the
     last update: PyTorch's convention. (optax has them at pct_start·total_steps and
     total_steps: see `piecewise_interpolate`.) After that it is flat, where PyTorch's
-    climbs for one step and then raises.
+    climbs for one step and then raises an error.
 
     Source: Smith and Topin, 2018, arXiv:1708.07120
     PyTorch: `OneCycleLR`
