@@ -11,7 +11,7 @@ import sympy
 
 import lrlib
 from lrlib.kinds import Rate, Steps
-from lrlib.schedules.formula import tree
+from lrlib.schedules.formula import part, tree
 from lrlib.schedules.operations import REWRITTEN, rewrite
 from lrlib.show import explorer
 
@@ -60,6 +60,13 @@ def test_what_is_written_in_other_terms_is_the_same(function):
     assert not other.has(function)
     for value in (-1.75, 0.3, 2.6):
         assert float(other.subs(x, value)) == pytest.approx(float(function(value)))
+
+
+def test_a_part_that_has_a_name_keeps_it():
+    x = sympy.Symbol("x")
+    named = part("i", sympy.frac(x))
+    assert rewrite(named) == part("i", rewrite(sympy.frac(x)))
+    assert rewrite(named) != named
 
 
 def test_the_sign_of_0_is_0_everywhere():

@@ -269,7 +269,7 @@ def test_step_sizes_of_another_optimizer_are_refused():
 
 #: What it prints must be the same with one copy of the model and with two.
 MIRRORED = """
-import json, sys
+import json
 import tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 halves = [tf.config.LogicalDeviceConfiguration()] * 2
@@ -277,10 +277,8 @@ tf.config.set_logical_device_configuration(cpu, halves)
 import keras, lrlib
 import numpy as np
 
-copies = int(sys.argv[1])
-strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(copies)])
-found = []
-for rate in (0.125, keras.optimizers.schedules.PolynomialDecay(0.125, 16, 0.0)):
+def trained(copies, rate):
+    strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(copies)])
     with strategy.scope():
         ones = dict(kernel_initializer="ones")
         model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1, **ones)])
@@ -290,26 +288,21 @@ for rate in (0.125, keras.optimizers.schedules.PolynomialDecay(0.125, 16, 0.0)):
     x = np.ones([8, 1])
     model.fit(x, x + 1, 4, epochs=3, verbose=0, callbacks=[plateau, record])
     sizes = lrlib.effective_learning_rates(model.optimizer)
-    found.append(
-        [record.rates, plateau.get_state(), plateau.scale]
-        + [lrlib.current_learning_rate(model.optimizer), [s.tolist() for s in sizes]]
-    )
-print(json.dumps(found))
+    return [
+        *(record.rates, plateau.get_state(), plateau.scale),
+        *(lrlib.current_learning_rate(model.optimizer), [s.tolist() for s in sizes]),
+    ]
+
+
+rates = 0.125, keras.optimizers.schedules.PolynomialDecay(0.125, 16, 0.0)
+print(json.dumps([[trained(copies, rate) for rate in rates] for copies in (1, 2)]))
 """
 
 
 def test_two_copies_of_a_model_are_read_as_one():
-    one, two = (
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", MIRRORED, copies],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.splitlines()[-1]
-        )
-        for copies in "12"
-    )
+    run = [sys.executable, "-c", MIRRORED]
+    printed = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    one, two = json.loads(printed.splitlines()[-1])
     for a, b, unscaled in zip(one, two, (0.125, 0.125 * 10 / 16), strict=True):
         assert a[0] == pytest.approx(b[0])
         assert a[1] == pytest.approx(b[1])

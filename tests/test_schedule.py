@@ -258,6 +258,16 @@ def test_importing_lrlib_imports_nothing_heavy():
     assert seen.stdout.split("\n")[:2] == ["[]", "[]"]
 
 
+def test_what_the_reference_says_needs_no_keras_needs_none():
+    code = (
+        "import sys; sys.modules['keras'] = None; import lrlib;"
+        "s = lrlib.warmup(lrlib.cosine(0.1, 10), 3); lrlib.plot(s, steps=20);"
+        "lrlib.convert('StepLR(3), lr=0.1'); lrlib.simulate(s, 10); lrlib.explore(s);"
+        "lrlib.load_digits(); lrlib.load_shakespeare(); s.code('keras')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_public_name_is_known_to_type_checkers():
     source = Path(lrlib.__file__).read_text()
     for name in lrlib.__all__:
