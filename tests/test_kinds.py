@@ -71,3 +71,11 @@ def test_a_list_is_taken_up_to_its_bounds():
     assert two.check("n", np.array([2, 1])) == (2.0, 1.0)
     with pytest.raises(ValueError, match="2 or more"):
         two.check("n", [1])
+
+
+def test_how_many_go_together_is_known_from_the_default_alone():
+    several = Numbers(Number(ENDS))
+    (pair,), (triple,) = several.shapes((1, 2)), several.shapes((1, 2, 3))
+    assert len(pair) == 2
+    assert len(triple) == 3
+    assert [*several.shapes(None)] == []

@@ -182,6 +182,9 @@ MEANS = {
     ),
     "optimizer = dict(type='SGD', lr=0.1)\n"
     "param_scheduler = [dict(type='StepLR', step_size=3)]": lrlib.step(0.1, 3, 0.1),
+    "s = StepLR(SGD(p, lr=1.0), max([2, 3]), gamma=min(0.5, 0.1))": (
+        lrlib.step(1.0, 3, 0.1)
+    ),
     "optax.linear_schedule(1.0, 0.1, 0)": lrlib.constant(1.0),
     "d = dict({'lr': 1.0, 'step_size': 9}, step_size=3)\n"
     "s = StepLR(SGD(p, d['lr']), d['step_size'])": lrlib.step(1.0, 3, 0.1),

@@ -74,8 +74,8 @@ def inverse_time(
 ) -> Any:
     """Divided by a number that grows by `decay_rate` every `decay_steps` steps.
 
-    Also known as time-based decay, and as 1/t decay. It never ends. SGD with rates
-    that fall about this fast provably converges.
+    Also known as time-based decay, and as 1/t decay. It never ends. The source
+    proves convergence for step sizes "of type 1/n".
 
     Source: Robbins and Monro, 1951, A stochastic approximation method
     Keras: `InverseTimeDecay`
@@ -93,8 +93,8 @@ def exponential(
     """Multiplied by `decay_rate` every `decay_steps` steps, smoothly.
 
     It never ends. The form η₀·exp(-kt) is this one with decay_rate = exp(-k) and
-    decay_steps = 1. You needn't know the length of training, but in the end the
-    rate is too low to train.
+    decay_steps = 1. You needn't know the length of training, but all its
+    rates together have a finite sum.
 
     Source: Li, Zhuang and Orabona, 2021, arXiv:2002.05273
     Keras: `ExponentialDecay`
@@ -114,10 +114,11 @@ def power(
 ) -> Any:
     """Divided by a power of the time: flat for `offset` steps, then falling ever less.
 
-    For `power` above 0.5 and up to 1, SGD with these rates converges; 1 is
-    `inverse_time`, 0.5 is `inverse_sqrt`. After `timescale` steps the rate has fallen
-    by the factor 2^power. `timescale=1, offset=1` is the power of t itself that
-    TensorFlow's model garden calls `DirectPowerDecay`.
+    For `power` above 0.5 and up to 1, the rates have an infinite sum and their squares
+    a finite one; 1 is `inverse_time`, 0.5 is `inverse_sqrt`. After `timescale` steps
+    the rate has fallen by the factor 2^power. `timescale=1, offset=1` is the power of
+    t itself that TensorFlow's model garden calls `DirectPowerDecay`, in its
+    `official/modeling/optimization/lr_schedule.py`.
 
     Source: Bach and Moulines, 2011, Non-asymptotic analysis of stochastic approximation
     timm: `WSDLRScheduler` with `stable_fn`
@@ -201,7 +202,7 @@ def piecewise_constant(
     A boundary itself still has the rate before it, as in Keras; PyTorch and optax
     switch one step earlier. For training whose plateaus are known from earlier runs.
 
-    Source: He et al., 2016, arXiv:1512.03385, who trained ResNet with it
+    Source: He et al., 2016, arXiv:1512.03385, section 4.2, who trained ResNet with it
     Keras: `PiecewiseConstantDecay`
     PyTorch: `MultiStepLR`
     optax: `piecewise_constant_schedule`
@@ -261,8 +262,9 @@ def linear(
 ) -> Any:
     """A straight line from the initial rate to `end_learning_rate`, then flat.
 
-    To zero, it's the one that BERT is fine-tuned with, and hard to beat where
-    the length of training is known.
+    BERT was pre-trained with it (arXiv:1810.04805, appendix A.2). To zero, it did
+    better overall than the usual schedules, cosine among them (the source's
+    abstract).
 
     Source: Defazio et al., 2023, arXiv:2310.07831
     Keras: `PolynomialDecay` with `power=1`
