@@ -79,3 +79,10 @@ def test_how_many_go_together_is_known_from_the_default_alone():
     assert len(pair) == 2
     assert len(triple) == 3
     assert [*several.shapes(None)] == []
+
+
+def test_a_slider_has_the_bounds_that_there_are():
+    for low, high in ((0, 1), (0, np.inf), (-np.inf, 1)):
+        control = Number(ENDS, low=low, high=high).control()
+        bounds = [None if np.isinf(each) else each for each in (low, high)]
+        assert [control["low"], control["high"]] == bounds

@@ -185,6 +185,9 @@ MEANS = {
     "s = StepLR(SGD(p, lr=1.0), max([2, 3]), gamma=min(0.5, 0.1))": (
         lrlib.step(1.0, 3, 0.1)
     ),
+    "a = [i for i, v in enumerate([7, 8])]\n"
+    "s = StepLR(SGD(p, lr=1.0), 3, gamma=a[1] * 0.5)": lrlib.step(1.0, 3, 0.5),
+    "s = StepLR(Adagrad(p), 3)": lrlib.step(0.01, 3, 0.1),
     "optax.linear_schedule(1.0, 0.1, 0)": lrlib.constant(1.0),
     "d = dict({'lr': 1.0, 'step_size': 9}, step_size=3)\n"
     "s = StepLR(SGD(p, d['lr']), d['step_size'])": lrlib.step(1.0, 3, 0.1),

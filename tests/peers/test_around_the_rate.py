@@ -12,6 +12,14 @@ import torch
 from libraries import of_call, timm
 from torch.optim import lr_scheduler
 
+from lrlib.libraries.names import RATES
+
+
+@pytest.mark.parametrize("name", sorted(RATES))
+def test_an_optimizer_without_a_rate_has_that_of_PyTorch(name):
+    parameters = inspect.signature(getattr(torch.optim, name)).parameters
+    assert float(parameters["lr"].default) == RATES[name]
+
 
 def rounded(values: list[float]) -> list[float]:
     return [float(f"{value:.5g}") for value in values]
